@@ -1,0 +1,40 @@
+"""Run every test of the project: first the notebooks against their stored outputs, then the rest."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+#: nbval runs every cell and compares the outputs of the tagged ones.  Release notebooks are left out:
+#: they stop at the first task, as they must.
+NOTEBOOKS = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120", "book", "labs/source"]
+UNIT = ["--doctest-modules", "src/cmslabs", "tests"]
+
+
+def run(name: str, arguments: list[str], workers: int) -> int:
+    """Run pytest once and print how long it took."""
+    start = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", *arguments]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    print(f"[{name}: {(time.monotonic() - start) / 60:.1f} min]", flush=True)
+    return status
+
+
+def main() -> int:
+    """Both runs, also when the first fails; the last line printed is the last run's count."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    workers = parser.parse_args().workers
+    notebooks = run("notebooks", NOTEBOOKS, workers)
+    unit = run("tests", UNIT, workers)
+    if notebooks:
+        print("notebooks: nbval failed, see above")
+    return notebooks or unit
+
+
+if __name__ == "__main__":
+    sys.exit(main())
