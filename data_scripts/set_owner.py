@@ -42,7 +42,9 @@ def set_owner(name: str, root: Path = ROOT) -> list[Path]:
     old = public_address(root).removeprefix("https://")
     host, owner, repository = old.split("/")
     # Binder and Colab links leave out the host: ".../gh/OWNER/anomaly-hunting/...".
-    pattern = re.compile(rf"(?P<before>{re.escape(host)}/|/gh/|/github/|(?<![\w/.-])){re.escape(f'{owner}/{repository}')}\b")
+    pattern = re.compile(
+        rf"(?P<before>{re.escape(host)}/|/gh/|/github/|(?<![\w/.-])){re.escape(f'{owner}/{repository}')}\b"
+    )
     escaped = f"{host}/{owner}/{repository}".replace("/", "%2F"), f"{host}/{name}/{repository}".replace("/", "%2F")
     changed = []
     for path in tracked_text_files(root):

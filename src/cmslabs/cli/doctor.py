@@ -26,7 +26,19 @@ EXTRAS = {
     "grade": ["nbgrader"],
     "dev": ["pytest", "nbval", "ruff"],
 }
-CORE = ["cmslabs", "numpy", "scipy", "pandas", "pyarrow", "awkward", "vector", "uproot", "hist", "mplhep", "scikit-learn"]
+CORE = [
+    "cmslabs",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "awkward",
+    "vector",
+    "uproot",
+    "hist",
+    "mplhep",
+    "scikit-learn",
+]
 
 
 def doctor(as_json: JsonOption = False) -> None:

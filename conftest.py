@@ -1,0 +1,46 @@
+"""In continuous integration a test that skips is a test that is missing: only the listed ones may."""
+
+from __future__ import annotations
+
+import os
+import re
+
+#: Pattern of a test's name -> why it may skip where everything is installed.
+ALLOWED_SKIPS = {
+    r"test_.*_gpu\b": "there is no GPU in continuous integration",
+}
+
+_unexpected: list[str] = []
+
+
+def _strict() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def _allowed(node: str, reason: str) -> bool:
+    if os.environ.get("CMSLABS_ALLOW_MISSING_DATA") == "1" and "CMSLABS_TEST_DATA" in reason:
+        return True
+    return any(re.search(pattern, node) for pattern in ALLOWED_SKIPS)
+
+
+def pytest_runtest_logreport(report):
+    """Note skips; runs in the process that collects the workers' reports."""
+    if not report.skipped or hasattr(report, "wasxfail") or not _strict():
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not _allowed(report.nodeid, reason):
+        _unexpected.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Turn unexpected skips into a failure of the run."""
+    if _unexpected and exitstatus == 0 and not hasattr(session.config, "workerinput"):
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name them."""
+    if _unexpected:
+        terminalreporter.section("skipped, but continuous integration must run them")
+        for line in _unexpected:
+            terminalreporter.line(line)
