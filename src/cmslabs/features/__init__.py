@@ -1,1 +1,1 @@
-"""TBD."""
+"""From particles to numbers: clustered jets, their substructure, the dijet observables."""
