@@ -156,7 +156,8 @@ def _row_groups(path: str | os.PathLike, columns: Sequence[str] | None) -> Itera
                 else:
                     table = file.read_row_group(index, columns=names)
                 layout = ak.from_arrow(table, highlevel=False)
-            yield ak.Array(layout if form is None else _restore(layout, form))
+                events = ak.Array(layout if form is None else _restore(layout, form))
+            yield events
 
 
 def _stored_form(file: pq.ParquetFile) -> ak.forms.Form | None:
@@ -202,6 +203,12 @@ def _restore(layout: ak.contents.Content, form: ak.forms.Form) -> ak.contents.Co
         return ak.contents.EmptyArray() if len(layout) == 0 else layout
     if form.is_indexed and not form.is_option:
         return _restore(layout, form.content)
+    if layout.is_option and not form.is_option:
+        # Arrow forgets that nothing is missing where only some fields of a record are read.
+        full = layout.project()
+        if len(full) != len(layout):
+            raise ValueError("values are missing where the stored form allows none")
+        return _restore(full, form)
     if form.is_option and layout.is_option:
         return layout.copy(content=_restore(layout.content, form.content))
     if form.parameter("__array__") in ("string", "bytestring"):
