@@ -80,7 +80,8 @@ def dataset_path(name: str, file: str | None = None) -> Path:
         raise DownloadError(
             f"the file is not on this machine ({name}).", where=path, remedy=f"Fetch it with: {_command(card, entry)}"
         )
-    verify(path, entry)
+    if entry.has_checksum or not card.bundled:  # Only a sample that is just being made has no checksum yet.
+        verify(path, entry)
     return path
 
 
