@@ -60,10 +60,10 @@ slider: $(READY) ## Regenerate the data of the interactive figures
 	@$(VENV_PYTHON) data_scripts/make_slider_data.py
 
 bench: $(READY) ## Run the benchmarks and write their results
-	@for script in benchmarks/*.py; do $(VENV_PYTHON) $$script || exit 1; done
+	@for script in $$(ls benchmarks/*.py | grep -v record.py); do $(VENV_PYTHON) $$script || exit 1; done
 
 numbers: $(READY) ## Print the numbers that README and chapters quote, from committed results
-	@$(VENV_PYTHON) data_scripts/numbers.py
+	@$(VENV_PYTHON) data_scripts/show_numbers.py
 
 owner: $(READY) ## Set the public address everywhere: make owner NAME=your-github-name
 	@$(VENV_PYTHON) data_scripts/set_owner.py "$(NAME)"
