@@ -23,9 +23,10 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from cmslabs.data.decode import decoding
 from cmslabs.data.nanoaod_layout import Leaf, assemble, choose, lay_out
 from cmslabs.data.nanoaod_names import find_version
-from cmslabs.data.rootfile import check_header, decoding, ntuple_types, tree_types
+from cmslabs.data.rootfile import check_header, ntuple_types, tree_types
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.io import existing_file
 

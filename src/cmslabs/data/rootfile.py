@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import uproot
 
-from cmslabs.errors import CmslabsError, DataError
+from cmslabs.errors import DataError
 
-__all__ = ["check_header", "decoding", "ntuple_types", "tree_types"]
+__all__ = ["check_header", "ntuple_types", "tree_types"]
 
 
 def check_header(path: Path) -> None:
@@ -27,22 +25,6 @@ def check_header(path: Path) -> None:
     size = path.stat().st_size
     if size < end:
         raise DataError(f"is cut: {size} of {end} bytes are there.", where=path, remedy="Fetch it again.")
-
-
-@contextlib.contextmanager
-def decoding(path: Path, part: str) -> Iterator[None]:
-    """A damaged file makes the decoders fail in any way they can; the reader gets one kind of error."""
-    try:
-        yield
-    except CmslabsError:
-        raise
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(".")
-        raise DataError(
-            f"cannot be decoded ({type(error).__name__}: {reason}).",
-            where=f"{path}, {part}",
-            remedy="It is damaged or of an unknown format: fetch it again.",
-        ) from error
 
 
 def tree_types(tree: uproot.TTree) -> dict[str, tuple[bool, str]]:
