@@ -21,10 +21,10 @@ ASSETS = {
     "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
     "requirejs/require.js": "requirejs/require.js",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "html-manager/embed-amd.js",
+    "@jupyter-widgets/html-manager/dist/embed-amd.js": "@jupyter-widgets/html-manager/dist/embed-amd.js",
 }
-#: Fonts and pictures of the widget bundle have hashed names.
-ASSET_PATTERNS = {"@jupyter-widgets/html-manager/dist/*.woff*": "html-manager"}
+#: The fonts of the widget bundle have hashed names; it asks for them by their path inside the package.
+ASSET_PATTERNS = {"@jupyter-widgets/html-manager/dist/*.woff2": "@jupyter-widgets/html-manager/dist"}
 
 
 def stamp() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from docutils import nodes
+from sphinx.builders.html._assets import _JavaScript as JavaScript
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import ReferenceRole
 
@@ -21,6 +22,8 @@ __all__ = ["launch_address", "setup"]
 
 #: Files that a page would otherwise load although nothing on it uses them.
 UNWANTED = "thebe"
+#: The attribute by which the widget manager learns where to fetch what it does not have.
+CDN = "data-jupyter-widgets-cdn"
 
 
 def launch_address(kind: str, repository: str, branch: str, path: str) -> str:
@@ -82,10 +85,20 @@ def _remove_unwanted(app, pagename, templatename, context, doctree) -> None:
         context[kind] = kept
 
 
+def _keep_widgets_at_home(app, pagename, templatename, context, doctree) -> None:
+    """Tell the widget manager that its "CDN" is our own vendor folder, seen from this page."""
+    files = context.get("script_files", [])
+    for position, file in enumerate(files):
+        if "html-manager" in str(getattr(file, "filename", "") or ""):
+            home = context["pathto"]("_static/vendor/", 1)
+            files[position] = JavaScript(file.filename, priority=file.priority, **{**file.attributes, CDN: home})
+
+
 def setup(app):
     """Register the roles and the clean-up of pages with Sphinx."""
     for name in ("repo", "repo-file", "binder", "colab"):
         app.add_role(name, RepositoryRole())
     app.connect("builder-inited", _check_vendor)
     app.connect("html-page-context", _remove_unwanted, priority=950)
+    app.connect("html-page-context", _keep_widgets_at_home, priority=960)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
