@@ -171,11 +171,13 @@ def _announce(card: Card, files: list) -> None:
     if not missing or card.bundled or is_offline():
         return
     known = sum(file.size_bytes or 0 for file in missing)
-    unknown = [file.name for file in missing if file.size_bytes is None]
+    unknown = [file for file in missing if file.size_bytes is None]
     if known > LARGE:
         message(f"{card.name}: {readable_size(known)} to fetch")
     if unknown:
-        message(f"{card.name}: size not published, it may be several GB: {', '.join(unknown)}")
+        message(f"{card.name}: exact size not published, it may be several GB:")
+        for file in unknown:
+            message(f"  {file.name}" + (f" ({file.content})" if file.content else ""))
 
 
 def _plain(value: Any) -> str:

@@ -241,8 +241,9 @@ def update_bundled_card(name: str, path: str | os.PathLike, n_events: int) -> Ca
     values = {"size_bytes": path.stat().st_size, "sha256": sha256(path), "n_events": n_events}
     for key, value in values.items():
         text, found = re.subn(rf"(?m)^(\s*){key}:.*$", rf"\g<1>{key}: {value}", text)
-        if not found:
-            raise ConfigError(f"has no line '{key}:'.", where=where, remedy="Add one with the value null.")
+        if found != 1:
+            remedy = "It must stand there once, with the value null if it is not known."
+            raise ConfigError(f"has {found or 'no'} line '{key}:'.", where=where, remedy=remedy)
     with atomic_write(where) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return load_card(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from cmslabs.data.transfer import Transfer, TransferCut, progress_bar
 from cmslabs.errors import DownloadError
@@ -59,7 +60,7 @@ class ResumingHTTP(Transfer):
         if total is not None:
             self.part.room_for(total - offset)
         with progress_bar(self.part.target.name, total, offset, self.progress) as advance:
-            self.part.append(response.iter_content(_BLOCK), advance)
+            self.part.append(_blocks(response), advance)
         if total is not None and self.part.size != total:
             raise TransferCut(f"{self.part.size} of {total} bytes arrived")
 
@@ -70,6 +71,19 @@ class ResumingHTTP(Transfer):
             return
         self.part.discard()
         raise TransferCut("the file on the server has become shorter")
+
+
+def _blocks(response) -> Iterator[bytes]:
+    """What arrives, as it arrives: requests' own iterator would lose the last, unfinished block of a cut line."""
+    from urllib3.exceptions import HTTPError
+
+    # Older versions of urllib3 have no read1; they lose that block and fetch it again.
+    read = getattr(response.raw, "read1", None) or response.raw.read
+    try:
+        while block := read(_BLOCK):
+            yield block
+    except HTTPError as error:
+        raise TransferCut(_short(error)) from error
 
 
 def _validator(response) -> str | None:
