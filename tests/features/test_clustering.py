@@ -156,7 +156,7 @@ def test_impossible_particles_are_refused_with_their_place(particles, name, valu
 
 def test_wrong_shapes_are_refused(particles):
     events = particles(2, [4, 3])
-    with pytest.raises(MissingBranchError, match="no field 'phi'.*Did you mean Phi"):
+    with pytest.raises(MissingBranchError, match=r"no field 'phi'.*Did you mean Phi"):
         cluster_jets(ak.zip({"pt": events.pt, "eta": events.eta, "Phi": events.phi}))
     with pytest.raises(DataError, match="1 levels"):
         cluster_jets(events[0])

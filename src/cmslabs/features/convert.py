@@ -68,13 +68,13 @@ def write_dijet_table(
         raise ConfigError(f"a chunk cannot have {chunk_size} events.", remedy="Use at least 1.")
     chunks = _open(source, chunk_size)
     summary = _Summary()
-    with table_writer(out, _provenance(source, simulation)) as write, _bar(progress) as bar:
+    with table_writer(out, _provenance(source, simulation)) as write, _bar(source, progress) as bar:
         for chunk in chunks:
             table = _describe(chunk, source, summary.n_events)
             write(table)
             summary.add(table)
             bar.update(len(table))
-        if summary.n_events == 0:
+        if not summary.parts:
             write(_empty())
     return summary.report()
 
@@ -133,10 +133,21 @@ def _empty() -> pd.DataFrame:
     return dijet_table(ak.Array({"particles": ak.unflatten(particles, np.empty(0, np.int64))}))
 
 
-def _bar(show: bool):
+def _bar(source: Path, show: bool):
     from tqdm import tqdm
 
-    return tqdm(unit=" events", smoothing=0.1, disable=not show)
+    if not show:
+        return tqdm(disable=True)
+    if source.suffix in HDF5_ENDINGS:
+        from cmslabs.data.lhco import count_events
+
+        total = count_events(source)
+    else:
+        from cmslabs.data.parquet import open_parquet
+
+        with open_parquet(source) as file:
+            total = file.metadata.num_rows
+    return tqdm(total=total, unit=" events", smoothing=0.1)
 
 
 class _Summary:
