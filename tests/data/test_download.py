@@ -207,6 +207,14 @@ def test_nobody_listens(web_server, make_card):
         fetch("toy", progress=False)
 
 
+def test_insecure_connection_is_not_tried_again(web_server, make_card, caplog):
+    target = make_card(web_server.url("/a.bin").replace("http:", "https:"), web_server.put("/b.bin", CONTENT))
+    fetch("toy", progress=False)
+    assert target.read_bytes() == CONTENT
+    assert "no secure connection" in caplog.text
+    assert "next attempt" not in caplog.text
+
+
 def test_mirrors_are_tried_in_their_order(web_server, make_card, caplog):
     bad = web_server.put("/bad.bin", b"something else")
     target = make_card(web_server.url("/gone.bin"), bad, web_server.put("/good.bin", CONTENT), sha256=SHA256)

@@ -29,6 +29,13 @@ class ResumingHTTP(Transfer):
                 self._receive(response, url, offset)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise DownloadError(f"is no valid address ({error}).", where=url, remedy="Correct the card.") from error
+        except requests.exceptions.SSLError as error:
+            # Asking again does not make a certificate good, but another mirror may have a better one.
+            raise DownloadError(
+                f"no secure connection ({_short(error)}).",
+                where=url,
+                remedy="Check this machine's clock and certificates.",
+            ) from error
         except requests.exceptions.RequestException as error:
             # Refused, reset, too slow, cut: each may work the next time.
             raise TransferCut(_short(error)) from error
