@@ -77,7 +77,10 @@ def read_plain_csv(path: str | os.PathLike, columns: Sequence[str] | None = None
         )
     except (pa.ArrowException, UnicodeDecodeError, KeyError) as error:
         raise _refused(path, len(header), ragged, error) from error
-    return table.rename_columns([name.strip() for name in table.column_names]).to_pandas()
+    # A column without any value is one of missing numbers.
+    types = [pa.float64() if pa.types.is_null(field.type) else field.type for field in table.schema]
+    names = [name.strip() for name in table.column_names]
+    return table.cast(pa.schema(zip(table.column_names, types, strict=True))).rename_columns(names).to_pandas()
 
 
 def _refused(path, width: int, ragged: list, error: Exception) -> DataError:
