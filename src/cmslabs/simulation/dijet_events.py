@@ -1,0 +1,71 @@
+"""From the detector to dijet events: trigger, the two leading jets, their numbers and constituents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import awkward as ak
+import numpy as np
+
+from cmslabs.features.clustering import cluster_jets
+from cmslabs.features.dijets import dijet_table
+from cmslabs.simulation.detector import Observed, observe
+from cmslabs.simulation.pythia import Batch, Species
+
+__all__ = ["N_CONSTITUENTS", "dijet_events", "passes_trigger"]
+
+RADIUS, MIN_PT = 1.0, 20.0
+#: Constituents kept per jet, the hardest ones.
+N_CONSTITUENTS = 100
+
+
+def dijet_events(
+    batch: Batch, species: Species, selection: Mapping[str, float], rng: np.random.Generator, content: tuple[str, ...]
+) -> tuple[ak.Array, np.ndarray]:
+    """Measure a batch, keep what the trigger takes, and describe it.
+
+    Parameters
+    ----------
+    batch : Batch
+    species : Species
+    selection : mapping
+        ``jet_pt`` [GeV], ``jet_eta``.
+    rng : numpy.random.Generator
+    content : tuple of str
+        ``"features"`` always; ``"constituents"`` and ``"particles"`` where they are wanted.
+
+    Returns
+    -------
+    events : ak.Array
+        ``table``: the columns of `cmslabs.features.dijets.dijet_table` (without ``event``) and ``met`` [GeV];
+        ``j1``, ``j2``: constituents; ``particles``.
+    index : ndarray of int64
+        Position of each kept event in the batch.
+    """
+    observed = observe(batch, species, rng)
+    jets = cluster_jets(observed.particles, RADIUS, MIN_PT)
+    good = passes_trigger(jets, selection)
+    jets, observed = jets[good], observed.select(good)
+    return _describe(jets, observed, content), np.flatnonzero(good)
+
+
+def passes_trigger(jets: ak.Array, selection: Mapping[str, float]) -> np.ndarray:
+    """Whether the leading jet is hard and central enough, and there is a second jet."""
+    leading = ak.pad_none(jets, 1, axis=1)[:, 0]
+    pt, eta = ak.fill_none(leading.pt, 0.0), ak.fill_none(leading.eta, np.inf)
+    good = (pt > selection["jet_pt"]) & (np.abs(eta) < selection["jet_eta"]) & (ak.num(jets) > 1)
+    return ak.to_numpy(good)
+
+
+def _describe(jets: ak.Array, observed: Observed, content: tuple[str, ...]) -> ak.Array:
+    particles = observed.particles[["pt", "eta", "phi"]]
+    table = dijet_table(ak.zip({"particles": particles}, depth_limit=1), jets=jets).drop(columns="event")
+    columns = {name: table[name].to_numpy() for name in table.columns} | {"met": observed.met_pt}
+    events = {"table": ak.zip(columns)}
+    if "constituents" in content:
+        for number, name in enumerate(("j1", "j2")):
+            hardest = jets.constituents[:, number, :N_CONSTITUENTS]
+            events[name] = ak.zip({field: ak.values_astype(hardest[field], "float32") for field in hardest.fields})
+    if "particles" in content:
+        events["particles"] = particles
+    return ak.zip(events, depth_limit=1)

@@ -1,0 +1,131 @@
+"""From the detector to events with NanoAOD's names: leptons, jets, triggers, filters.
+
+The same processor runs on these events and on CMS's UL2016 NanoAODv9.  What this simulation does not
+have is there with a value that says so: one vertex, no pile-up, every filter passed, every jet good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import awkward as ak
+import numpy as np
+
+from cmslabs.features.clustering import cluster_jets
+from cmslabs.features.substructure import nsubjettiness, soft_drop_mass
+from cmslabs.simulation.detector import Observed, observe
+from cmslabs.simulation.leptons import candidates, electrons, enough_leptons, muons, true_leptons
+from cmslabs.simulation.pythia import Batch, Species
+from cmslabs.simulation.tracker import ELECTRON, MUON
+from cmslabs.simulation.trigger import trigger_bits
+from cmslabs.simulation.truth import generated_particles, match_leptons
+
+__all__ = ["FILTERS", "nano_events"]
+
+#: The filters that CMS recommends for UL2016.
+FILTERS = (
+    "goodVertices",
+    "globalSuperTightHalo2016Filter",
+    "HBHENoiseFilter",
+    "HBHENoiseIsoFilter",
+    "EcalDeadCellTriggerPrimitiveFilter",
+    "BadPFMuonFilter",
+    "BadPFMuonDzFilter",
+    "eeBadScFilter",
+)
+JET_PT, FAT_JET_PT, JET_ETA = 15.0, 170.0, 2.5
+#: Mean and width of the pile-up that 2016 data had, about; see `_constants`.
+PILEUP = (23.0, 6.0)
+
+
+def nano_events(
+    batch: Batch, species: Species, selection: Mapping[str, float], rng: np.random.Generator
+) -> tuple[ak.Array, np.ndarray]:
+    """Measure a batch and keep the events with enough leptons.
+
+    Parameters
+    ----------
+    batch : Batch
+    species : Species
+    selection : mapping
+        ``leptons``, ``muons``: least numbers; ``muon_pt``, ``electron_pt`` [GeV].
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    events : ak.Array
+        One record per kept event, fields named as NanoAOD's branches or collections.
+    index : ndarray of int64
+        Position of each kept event in the batch.
+    """
+    near = true_leptons(batch, selection)
+    index = np.flatnonzero(near)
+    batch = batch.select(near)
+    observed = observe(batch, species, rng)
+    muon = candidates(observed, MUON, selection["muon_pt"])
+    electron = candidates(observed, ELECTRON, selection["electron_pt"])
+    good = enough_leptons(muon, electron, selection)
+    # Rows of the leptons point into the batch, so that the batch itself stays as it is.
+    muon = muons(muon[good], observed.select(good), batch, rng)
+    electron = electrons(electron[good], observed.select(good), batch, rng)
+    particles, place = generated_particles(batch)
+    particles = particles[good]
+    events = {
+        "Muon": match_leptons(muon, place, particles),
+        "Electron": match_leptons(electron, place, particles),
+        **_jets(observed.select(good)),
+        "GenPart": particles,
+        "MET_pt": observed.met_pt[good].astype("f4"),
+        "MET_phi": observed.met_phi[good].astype("f4"),
+        "MET_sumEt": observed.sum_et[good].astype("f4"),
+        **_constants(int(good.sum()), rng),
+    }
+    events |= trigger_bits(events["Muon"], events["Jet"], events["FatJet"], rng)
+    return ak.zip(events, depth_limit=1), index[good]
+
+
+def _jets(observed: Observed) -> dict[str, ak.Array]:
+    """AK4 jets, and AK8 jets with substructure (R0 = 0.8, as in CMS)."""
+    jets = _inside(cluster_jets(observed.particles, radius=0.4, min_pt=JET_PT))
+    fat = _inside(cluster_jets(observed.particles, radius=0.8, min_pt=FAT_JET_PT))
+    counts = ak.num(fat)
+    inside = ak.flatten(fat.constituents, axis=1)
+    tau = nsubjettiness(inside, n=4, r0=0.8) if len(inside) else np.zeros((0, 4))
+    groomed = soft_drop_mass(inside, r0=0.8) if len(inside) else np.zeros(0)
+    extra = {f"tau{n}": tau[:, n - 1] for n in (1, 2, 3, 4)}
+    # NanoAOD writes -1 where nothing is left after grooming.
+    extra["msoftdrop"] = np.where(groomed > 0, groomed, -1.0)
+    fat_fields = {name: ak.unflatten(values.astype("f4"), counts) for name, values in extra.items()}
+    return {"Jet": _describe(jets, {}), "FatJet": _describe(fat, fat_fields)}
+
+
+def _inside(jets: ak.Array) -> ak.Array:
+    return jets[np.abs(jets.eta) < JET_ETA]
+
+
+def _describe(jets: ak.Array, extra: dict[str, ak.Array]) -> ak.Array:
+    fields = {name: ak.values_astype(jets[name], "float32") for name in ("pt", "eta", "phi", "mass")}
+    fields |= extra
+    fields["nConstituents"] = ak.values_astype(ak.num(jets.constituents, axis=2), "uint8")
+    # 2: tight, 4: tight with a lepton veto; both passed.
+    fields["jetId"] = ak.values_astype(ak.ones_like(jets.pt) * 6, "int32")
+    return ak.zip(fields)
+
+
+def _constants(n_events: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Branches that a processor asks for and that carry no physics here.
+
+    The number of true interactions is drawn so that pile-up weights can be exercised; no pile-up is
+    overlaid, so that nothing else in the event depends on it.
+    """
+    ones = np.ones(n_events, dtype="f4")
+    return {
+        "genWeight": ones,
+        "Pileup_nTrueInt": np.maximum(rng.normal(*PILEUP, n_events), 1.0).round().astype("f4"),
+        "PV_npvs": np.ones(n_events, dtype="i4"),
+        "PV_npvsGood": np.ones(n_events, dtype="i4"),
+        "L1PreFiringWeight_Nom": ones,
+        "L1PreFiringWeight_Up": ones,
+        "L1PreFiringWeight_Dn": ones,
+        **{f"Flag_{name}": np.ones(n_events, dtype=bool) for name in FILTERS},
+    }
