@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from cmslabs.errors import ConfigError
 from cmslabs.plotting.binned import Spectrum, as_spectrum, bin_integrals
@@ -201,10 +202,15 @@ def _scale(ax: Axes, spectra: Sequence[Spectrum], log: bool, logx: bool) -> None
     ax.set_xlim(min(spectrum.edges[0] for spectrum in spectra), max(spectrum.edges[-1] for spectrum in spectra))
     if logx:
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     if log:
         ax.set_yscale("log")
-    else:
-        ax.set_ylim(bottom=min(0, *ax.get_ylim()), top=ax.get_ylim()[1] * 1.1)
+        return
+    negative = any((spectrum.counts < 0).any() for spectrum in spectra)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom if negative else 0, top * 1.1)
 
 
 def _draw_pulls(panel: Axes, spectrum: Spectrum, expected: np.ndarray, inside: np.ndarray) -> None:
