@@ -94,11 +94,18 @@ def _keep_widgets_at_home(app, pagename, templatename, context, doctree) -> None
             files[position] = JavaScript(file.filename, priority=file.priority, **{**file.attributes, CDN: home})
 
 
+def _repair_citations(app, pagename, templatename, context, doctree) -> None:
+    """Give the entries of a bibliography a role that fits that of their list."""
+    if "citation-list" in context.get("body", ""):
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     """Register the roles and the clean-up of pages with Sphinx."""
     for name in ("repo", "repo-file", "binder", "colab"):
         app.add_role(name, RepositoryRole())
     app.connect("builder-inited", _check_vendor)
     app.connect("html-page-context", _remove_unwanted, priority=950)
+    app.connect("html-page-context", _repair_citations)
     app.connect("html-page-context", _keep_widgets_at_home, priority=960)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,164 @@
+"""Open pages in a browser and write down what a careful reader would notice."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 800}
+
+#: Violations that are not ours: rule and a part of the selector.  None of them may lie inside <article>.
+AXE_EXCEPTIONS: tuple[tuple[str, str], ...] = ()
+
+#: Without "preload" axe does not fetch style sheets a second time (and from wrong addresses).
+AXE_OPTIONS = {"resultTypes": ["violations"], "preload": False}
+
+_LOOK = """() => ({
+  width: document.documentElement.scrollWidth,
+  math: document.querySelectorAll('.math').length,
+  rendered: [...document.querySelectorAll('.math')].filter(n => n.querySelector('mjx-container')).length,
+  mathErrors: [...document.querySelectorAll('mjx-merror')].map(n => n.textContent),
+  rawMath: (() => {
+    const walker = document.createTreeWalker(document.querySelector('article') || document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+      const node = walker.currentNode;
+      if (node.parentElement.closest('pre, code, script, noscript, mjx-container')) continue;
+      if (/\\\\\\(|\\\\\\[|\\$[^$]+\\$/.test(node.textContent)) found.push(node.textContent.trim().slice(0, 80));
+    }
+    return found;
+  })(),
+  images: [...document.querySelectorAll('article img')].map(n => ({
+    src: n.getAttribute('src'), alt: n.getAttribute('alt') || '',
+    caption: !!(n.closest('figure') && n.closest('figure').querySelector('figcaption')),
+  })),
+})"""
+
+
+@dataclass
+class Visit:
+    """What was seen on one page."""
+
+    name: str
+    console: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    phone_width: int = 0
+    math: int = 0
+    math_problems: list[str] = field(default_factory=list)
+    images: list[dict] = field(default_factory=list)
+    axe: list[str] = field(default_factory=list)
+    excepted: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        """Say nothing: the browser's view is what counts."""
+
+
+@contextlib.contextmanager
+def serve(folder: Path):
+    """Serve a folder on 127.0.0.1; gives the address."""
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Browser:
+    """A chromium and one page in it that goes from address to address."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __enter__(self) -> Browser:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=self.path, args=["--no-sandbox"])
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def page(self, color_scheme: str = "light", **options) -> Page:
+        """A fresh page in its own context, like a first visit."""
+        context = self._browser.new_context(viewport=DESKTOP, color_scheme=color_scheme, **options)
+        context.set_default_timeout(20_000)
+        return context.new_page()
+
+
+def settle(page: Page) -> None:
+    """Wait until formulas are typeset and transitions are over."""
+    page.evaluate("async () => { if (window.MathJax && MathJax.startup) await MathJax.startup.promise; }")
+    page.wait_for_timeout(50)
+
+
+def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
+    """Visit all pages with one browser page, on desktop and phone, light and dark."""
+    page = browser.page(reduced_motion="reduce")
+    visits = []
+    current: list[Visit] = []
+
+    def on_request(route):
+        url = route.request.url
+        if url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            current[0].foreign.append(url)
+            route.abort()
+
+    page.route("**/*", on_request)
+    page.on("console", lambda message: message.type == "error" and current[0].console.append(message.text))
+    page.on("pageerror", lambda error: current[0].console.append(str(error)))
+    page.on("response", lambda reply: reply.status >= 400 and current[0].failed.append(f"{reply.status} {reply.url}"))
+    for name in names:
+        current[:] = [Visit(name)]
+        _visit(page, address + name, current[0])
+        visits.append(current[0])
+    page.context.close()
+    return visits
+
+
+def _visit(page: Page, url: str, visit: Visit) -> None:
+    page.set_viewport_size(DESKTOP)
+    page.goto(url, wait_until="load")
+    settle(page)
+    seen = page.evaluate(_LOOK)
+    visit.math, visit.images = seen["math"], seen["images"]
+    if seen["rendered"] < seen["math"]:
+        visit.math_problems.append(f"{seen['math'] - seen['rendered']} formulas are not typeset")
+    visit.math_problems += seen["mathErrors"] + seen["rawMath"]
+    _audit(page, visit, "light", AXE_OPTIONS)
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    page.wait_for_timeout(50)
+    _audit(page, visit, "dark", AXE_OPTIONS | {"runOnly": ["color-contrast"]})
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(50)
+    visit.phone_width = page.evaluate("document.documentElement.scrollWidth")
+
+
+def _audit(page: Page, visit: Visit, mode: str, options: dict) -> None:
+    """Write down the serious violations that axe finds."""
+    for violation in Axe().run(page, options=options).response["violations"]:
+        if violation["impact"] not in ("serious", "critical"):
+            continue
+        for node in violation["nodes"]:
+            selector = " ".join(map(str, node["target"]))
+            known = [pair for pair in AXE_EXCEPTIONS if pair[0] == violation["id"] and pair[1] in selector]
+            if known and not page.evaluate("s => !!document.querySelector(s)?.closest('article')", selector):
+                visit.excepted += known
+            else:
+                visit.axe.append(f"{mode}: {violation['id']} at {selector}: {node['html'][:120]}")
