@@ -33,20 +33,20 @@ SITE_INPUTS = ("book", "labs/release", "_config.yml", "_toc.yml", "package-lock.
 MADE = {"__pycache__", "vendor", ".ipynb_checkpoints", "cmslabs.egg-info"}
 
 
-def files_below(names: tuple[str, ...], root: Path = ROOT) -> list[Path]:
+def files_below(names: tuple[str, ...]) -> list[Path]:
     """All source files in these files and folders, sorted."""
     found = []
-    for path in (root / name for name in names):
+    for path in (ROOT / name for name in names):
         inside = [path] if path.is_file() else sorted(path.rglob("*"))
-        found += [file for file in inside if file.is_file() and not MADE & set(file.relative_to(root).parts)]
+        found += [file for file in inside if file.is_file() and not MADE & set(file.relative_to(ROOT).parts)]
     return found
 
 
-def content_hash(names: tuple[str, ...], root: Path = ROOT) -> str:
+def content_hash(names: tuple[str, ...]) -> str:
     """One hash of names and contents of all these files, and of the Python version."""
     digest = hashlib.sha256(platform.python_version().encode())
-    for path in files_below(names, root):
-        digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
+    for path in files_below(names):
+        digest.update(f"\0{path.relative_to(ROOT).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
