@@ -1,0 +1,49 @@
+"""Settings of the course for nbgrader; read by every `nbgrader` command that starts in this folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from nbgrader import preprocessors as steps
+from nbgrader_plugins import ClearUntaggedOutput, GuardedExecute
+from repair import DropBrokenLabels, DropDoubleLabels, RestoreCells
+
+c = get_config()  # noqa: F821  (nbgrader defines it)
+
+c.CourseDirectory.course_id = "anomaly-hunting"
+
+# Students read these lines.
+c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
+c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
+
+# A lab runs in 45 seconds; a cell that needs more than a minute is an endless loop.
+c.Execute.timeout = 60
+
+c.GenerateAssignment.preprocessors = [
+    steps.LockCells,
+    steps.ClearSolutions,
+    ClearUntaggedOutput,
+    steps.CheckCellMetadata,
+    steps.ComputeChecksums,
+    steps.SaveCells,
+    steps.ClearHiddenTests,
+    steps.ClearMarkScheme,
+    steps.ComputeChecksums,
+    steps.CheckCellMetadata,
+]
+c.Autograde.sanitize_preprocessors = [
+    steps.ClearOutput,
+    DropBrokenLabels,
+    DropDoubleLabels,
+    steps.OverwriteKernelspec,
+    RestoreCells,
+    steps.CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    GuardedExecute,
+    steps.LimitOutput,
+    steps.SaveAutoGrades,
+    steps.AssignLatePenalties,
+    steps.CheckCellMetadata,
+]

@@ -1,0 +1,169 @@
+"""The whole way through nbgrader: release, hand in, autograde, export, feedback, with honest and dishonest students.
+
+All submissions are graded by one call, in one course: that is what takes the time.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from course import Course
+from nbgrader_plugins import LmsExportPlugin
+from submissions import LAB1, answered, cell_named, grade_id, read_lab
+from tampering import TAMPERING
+from wrong_answers_lab1 import WRONG
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+#: Seconds per cell; an honest cell of lab 1 needs less than three.
+CELL_TIMEOUT = 12
+
+
+@dataclass
+class Graded:
+    """A course after grading."""
+
+    course: Course
+    max_scores: dict[str, float]
+    log: str
+    seconds: float
+    students: list[str] = field(default_factory=list)
+
+    def lost(self, student: str) -> dict[str, float]:
+        """Points that the student lost, per check; the manual question is left out."""
+        scores = self.course.scores(LAB1, student)
+        assert set(scores) == set(self.max_scores)
+        return {
+            name: best - scores[name]
+            for name, best in self.max_scores.items()
+            if name != "judgement" and scores[name] != best
+        }
+
+
+def submissions() -> dict[str, object]:
+    """Student -> notebook."""
+    found = {"model": read_lab("source"), "untouched": read_lab("release"), "all-right": answered({})}
+    for task, answers in WRONG.items():
+        found[f"wrong-{task}"] = answered({task: next(iter(answers.values()))})
+    for name, (tamper, _) in TAMPERING.items():
+        found[f"tamper-{name}"] = tamper(answered({"mass": WRONG["mass"]["missing factor 2"]}))
+    endless = "def delta_phi(phi1, phi2):\n    while True:\n        pass"
+    found["endless"] = answered({"angle": endless})
+    return found
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> Graded:
+    """Every submission, graded once."""
+    course = Course(tmp_path_factory.mktemp("course"), timeout=CELL_TIMEOUT)
+    course.release(LAB1)
+    students = submissions()
+    for student, notebook in students.items():
+        course.hand_in(student, LAB1, notebook)
+    start = time.monotonic()
+    log = course.autograde(LAB1)
+    return Graded(course, course.max_scores(LAB1), log, time.monotonic() - start, list(students))
+
+
+def test_the_lab_gives_25_points(graded):
+    assert sum(graded.max_scores.values()) == 25
+    assert graded.max_scores["judgement"] == 5
+
+
+def test_the_untouched_release_scores_zero(graded):
+    assert sum(graded.course.scores(LAB1, "untouched").values()) == 0
+
+
+@pytest.mark.parametrize("student", ["model", "all-right"])
+def test_right_answers_score_everything(graded, student):
+    assert graded.lost(student) == {}
+
+
+def test_only_the_manual_question_waits_for_a_person(graded):
+    with graded.course.gradebook() as gradebook:
+        grades = gradebook.find_submission_notebook(LAB1, LAB1, "model").grades
+        assert [grade.name for grade in grades if grade.needs_manual_grade] == ["judgement"]
+        untouched = gradebook.find_submission_notebook(LAB1, LAB1, "untouched").grades
+        assert not any(grade.needs_manual_grade for grade in untouched)
+
+
+@pytest.mark.parametrize("task", WRONG)
+def test_a_wrong_answer_loses_exactly_its_points(graded, task):
+    assert graded.lost(f"wrong-{task}") == {f"check-{task}": graded.max_scores[f"check-{task}"]}
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+def test_tampering_gains_nothing(graded, name):
+    """Each started from a lab with a wrong mass: its points are lost in any case, and others only where it is said."""
+    also_lost = TAMPERING[name][1]
+    lost = graded.lost(f"tamper-{name}")
+    assert lost["check-mass"] == graded.max_scores["check-mass"]
+    assert set(lost) == {"check-mass", *also_lost}
+
+
+def test_an_endless_loop_is_cut_off_and_costs_only_its_own_points(graded):
+    assert graded.lost("endless") == {"check-angle": graded.max_scores["check-angle"]}
+    cell = cell_named(graded_notebook(graded, "endless"), "check-angle")
+    assert cell.outputs[-1].ename == "CellTimeoutError"
+
+
+def graded_notebook(graded: Graded, student: str):
+    """The notebook as the instructor sees it."""
+    import nbformat
+
+    return nbformat.read(graded.course.root / "autograded" / student / LAB1 / f"{LAB1}.ipynb", as_version=4)
+
+
+def test_the_graded_notebook_shows_no_trace_of_the_guard(graded):
+    notebook = graded_notebook(graded, "model")
+    assert [cell.id for cell in notebook.cells] == [cell.id for cell in read_lab("source").cells]
+    for cell in read_lab("source").cells:
+        if grade_id(cell) and cell.metadata.nbgrader.grade and not cell.metadata.nbgrader.solution:
+            found = cell_named(notebook, grade_id(cell))
+            assert found.source == cell.source
+            printed = "".join(output.get("text", "") for output in found.outputs)
+            assert "pass" in printed or "going back" in printed
+            assert len(printed.splitlines()) == 1
+
+
+def test_the_log_names_who_tampered(graded):
+    assert "tamper-gradebook: this code changed the gradebook, which was put back" in graded.log
+    assert "tamper-kills-the-kernel: the kernel died" in graded.log
+    assert "tamper-skips-the-check: check-mass" in graded.log
+    assert "all-right:" not in graded.log
+
+
+def test_grades_come_out_as_csv(graded, tmp_path):
+    with open(graded.course.export(tmp_path / "grades.csv"), newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert set(rows) == set(graded.students)
+    assert (float(rows["all-right"]["raw_score"]), float(rows["untouched"]["raw_score"])) == (20.0, 0.0)
+    assert float(rows["wrong-mass"]["raw_score"]) == 16.0
+    assert {float(row["max_score"]) for row in rows.values()} == {25.0}
+
+
+def test_the_lms_gets_no_half_grades(graded, tmp_path):
+    """A lab whose manual question waits stays empty; after a person graded it, the sum comes out."""
+    column = f"{LAB1} (25 points)"
+
+    def lms() -> dict[str, str]:
+        with open(graded.course.export(tmp_path / "lms.csv", LmsExportPlugin), newline="") as file:
+            return {row["student_id"]: row[column] for row in csv.DictReader(file)}
+
+    before = lms()
+    assert (before["model"], before["untouched"]) == ("", "0")
+    with graded.course.gradebook() as gradebook:
+        grade = gradebook.find_grade("judgement", LAB1, LAB1, "model")
+        grade.manual_score, grade.needs_manual_grade = 4.5, False
+        gradebook.db.commit()
+    assert lms() == {**before, "model": "24.5"}
+
+
+def test_feedback_says_what_was_wrong(graded):
+    pages = {path.parts[-3]: path.read_text(encoding="utf-8") for path in graded.course.feedback(LAB1)}
+    assert set(pages) == set(graded.students)
+    assert "0.707 times the right one" in pages["wrong-mass"]
+    assert "0.707 times the right one" not in pages["all-right"]

@@ -1,0 +1,104 @@
+"""Labs as a student runs them: fast and small enough for Binder, without a grader, and compared by nbval."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from course import lab_names
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell
+from submissions import LAB1, read_lab
+
+pytestmark = pytest.mark.slow
+
+#: What Binder gives, and what a lab may use of it.
+MEGABYTES, SECONDS = 2000, 45
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+GRADER_LOADED = 'import sys; print([name for name in sys.modules if name.startswith("nbgrader")])'
+BLOCKED = 'raise ModuleNotFoundError("a student has no grader", name="nbgrader")\n'
+
+
+def execute(notebook, folder, **environment: str):
+    """Run a copy of the notebook in an empty folder; return it."""
+    notebook = copy.deepcopy(notebook)
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute(env={**os.environ, **environment})
+    return notebook
+
+
+def printed(cell) -> str:
+    """What a cell wrote to stdout."""
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout")
+
+
+@pytest.mark.parametrize("lab", lab_names())
+def test_a_lab_runs_fast_and_small_and_without_a_grader(lab, tmp_path):
+    """The kernel finds a package `nbgrader` that cannot be imported, and neither the repository nor a cache."""
+    (tmp_path / "blocked" / "nbgrader").mkdir(parents=True)
+    (tmp_path / "blocked" / "nbgrader" / "__init__.py").write_text(BLOCKED)
+    (tmp_path / "empty").mkdir()
+    notebook = read_lab("source", lab)
+    notebook.cells += [new_code_cell(PEAK), new_code_cell(GRADER_LOADED)]
+    path = os.pathsep.join(filter(None, [str(tmp_path / "blocked"), os.environ.get("PYTHONPATH")]))
+    start = time.monotonic()
+    done = execute(notebook, tmp_path / "empty", PYTHONPATH=path, CMSLABS_OFFLINE="1")
+    seconds = time.monotonic() - start
+    kilobytes = int(printed(done.cells[-2])) / (1024 if sys.platform == "darwin" else 1)
+    print(f"{lab}: {seconds:.1f} s, peak {kilobytes / 1000:.0f} MB")
+    assert seconds < SECONDS
+    assert kilobytes / 1000 < MEGABYTES
+    assert printed(done.cells[-1]).strip() == "[]"
+    assert not [output for cell in done.cells for output in cell.get("outputs", []) if output.get("name") == "stderr"]
+
+
+def test_the_block_works(tmp_path):
+    """A notebook that needs the grader would have failed above."""
+    (tmp_path / "nbgrader").mkdir()
+    (tmp_path / "nbgrader" / "__init__.py").write_text(BLOCKED)
+    notebook = nbformat.v4.new_notebook(cells=[new_code_cell("import nbgrader")])
+    with pytest.raises(CellExecutionError, match="a student has no grader"):
+        execute(notebook, tmp_path, PYTHONPATH=str(tmp_path))
+
+
+@pytest.mark.parametrize("lab", lab_names())
+def test_the_release_stops_at_the_first_task(lab, tmp_path):
+    with pytest.raises(CellExecutionError, match="NotImplementedError"):
+        execute(read_lab("release", lab), tmp_path)
+
+
+def nbval(notebook, folder) -> subprocess.CompletedProcess:
+    """Run nbval on a notebook as `make test` does."""
+    path = folder / "lab.ipynb"
+    nbformat.write(notebook, path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    return subprocess.run(
+        [*command, "--rootdir", str(folder), str(path)], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def test_nbval_sees_muons_that_are_five_percent_too_energetic(tmp_path):
+    """The stored outputs are compared: a shift of the sample by 5 % does not pass."""
+    notebook = read_lab("source")
+    (place,) = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("events = read_nanoaod")]
+    cells = notebook.cells
+    (last,) = [i for i, cell in enumerate(cells) if cell.source.startswith("most = ")]
+    notebook.cells = [cell for cell in cells[: last + 1] if "NotImplementedError" not in cell.source]
+    assert nbval(notebook, tmp_path).returncode == 0
+    shift = 'events["Muon", "pt"] = 1.05 * events.Muon.pt'
+    notebook.cells.insert(place + 1, new_code_cell(shift))
+    outcome = nbval(notebook, tmp_path)
+    assert outcome.returncode == 1
+    assert "1 failed" in outcome.stdout
+
+
+def test_an_unreadable_kernel_name_is_not_shipped():
+    """Colab and Binder know the kernel `python3`, not the name of our environment."""
+    for kind in ("source", "release"):
+        assert read_lab(kind, LAB1).metadata.kernelspec.name == "python3"
