@@ -20,9 +20,9 @@ OUT = ROOT / "book" / "_static" / "dimuon-pt-slider.json"
 SAMPLE = "sim-dimuon"
 
 #: Logarithmic bins from below the J/psi to above the Z [GeV].
-MASS_EDGES = np.geomspace(2.0, 120.0, 121)
-#: The slider's positions [GeV].
-CUTS = np.arange(0.0, 41.0, 1.0)
+MASS_EDGES = np.geomspace(2.0, 120.0, 101)
+#: The slider's positions [GeV]; no muon of the sample has less than the first.
+CUTS = np.arange(3.0, 41.0, 1.0)
 #: Where we count for the spoken summary [GeV].
 WINDOWS = {"J/psi": (2.9, 3.3), "Upsilon": (9.0, 10.6), "Z boson": (81.0, 101.0)}
 

@@ -59,8 +59,13 @@ def launch_links(site: Path, name: str) -> dict[str, str]:
 
 
 def _squeeze(text: str) -> str:
-    """Text without tags, entities and spaces: highlighted code becomes comparable with its source."""
-    return re.sub(r"\s+", "", html.unescape(re.sub(r"<[^>]*>", "", text)))
+    """Text without spaces."""
+    return re.sub(r"\s+", "", text)
+
+
+def _shown(markup: str) -> str:
+    """What a reader sees of HTML, without spaces: highlighted code becomes comparable with its source."""
+    return _squeeze(html.unescape(re.sub(r"<[^>]*>", "", markup)))
 
 
 def secret_lines(source: Path, public: list[Path]) -> set[str]:
@@ -92,7 +97,7 @@ def leaks(site: Path, secret: set[str]) -> list[str]:
         if path.suffix in (".ipynb", ".json"):
             # JSON escapes quotes and splits lines; undo it before comparing.
             text = "".join(_strings(json.loads(text)))
-        squeezed = _squeeze(text)
+        squeezed = _shown(text) if path.suffix == ".html" else _squeeze(text)
         found += [f"{path.relative_to(site)}: {line}" for line in sorted(secret | markers) if line in squeezed]
     return found
 
