@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -15,6 +16,9 @@ import yaml
 
 from cmslabs.data import catalog
 from cmslabs.data.download import cache_folder
+
+# The tests of this folder share what makes files for them.
+sys.path[:0] = [str(Path(__file__).parent)]
 
 
 class WebServer(ThreadingHTTPServer):

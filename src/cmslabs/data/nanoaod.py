@@ -210,7 +210,10 @@ def read_runs(path: str | os.PathLike) -> ak.Array:
 
 def _arrays(nano: NanoFile, branches: set[str], start: int, stop: int) -> dict[str, ak.Array]:
     if nano.format == "TTree":
-        return nano.events.arrays(filter_name=branches.__contains__, entry_start=start, entry_stop=stop, how=dict)
+        # uproot would keep 100 MB of arrays for a second reading that never comes.
+        return nano.events.arrays(
+            filter_name=branches.__contains__, entry_start=start, entry_stop=stop, how=dict, array_cache=None
+        )
     tops = {name.partition(".")[0] for name in branches}
     keys = [name for name in nano.events.keys() if name in branches or name in tops]  # noqa: SIM118
     read = nano.events.arrays(filter_name=keys, entry_start=start, entry_stop=stop)
