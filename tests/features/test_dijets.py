@@ -56,14 +56,15 @@ def test_rows_are_what_the_jets_say(particles):
 def test_missing_jets_are_zeros_and_counted():
     hard, other = {"pt": 300.0, "eta": 0.1, "phi": 0.0}, {"pt": 200.0, "eta": -0.3, "phi": 3.0}
     near, soft = {"pt": 50.0, "eta": 0.2, "phi": 0.1}, {"pt": 19.9, "eta": -2.0, "phi": -1.0}
-    table = dijet_table(ak.Array({"particles": [[hard, near, other], [hard, soft], [], [soft], [hard, other]]}))
-    assert table["nconstj1"].tolist() == [2, 1, 0, 0, 1]
+    table = dijet_table(ak.Array({"particles": [[hard, near, other], [hard, near], [], [soft], [hard, other]]}))
+    assert table["nconstj1"].tolist() == [2, 2, 0, 0, 1]
     assert table["nconstj2"].tolist() == [1, 0, 0, 0, 1]
+    assert table["mj1"][1] > 10
     assert (table["mjj"] > 0).tolist() == [True, False, False, False, True]
     assert np.isfinite(table.to_numpy()).all()
     second = [name for name in DIJET_COLUMNS if name.endswith("j2")]
     assert (table.loc[1:3, second] == 0).all(axis=None)
-    assert count_degenerate(table) == {"n_events": 5, "n_two_jets": 2, "n_degenerate": 4}
+    assert count_degenerate(table) == {"n_events": 5, "n_two_jets": 2, "n_degenerate": 3}
 
 
 def test_jets_can_be_given(particles):

@@ -219,6 +219,15 @@ def test_blocks_change_nothing(particles, monkeypatch):
     assert nsubjettiness(jets).tolist() == whole.tolist()
 
 
+def test_padding_is_no_constituent(particles):
+    jets = particles(10, [2, 12], spread=0.3)
+    zeros = ak.zip({name: np.zeros((2, 3)) for name in ("pt", "eta", "phi")})
+    padded = ak.concatenate([zeros, jets, zeros], axis=1)
+    assert flatten_particles(padded, "jet").counts.tolist() == [2, 12]
+    assert nsubjettiness(padded).tolist() == nsubjettiness(jets).tolist()
+    assert soft_drop_mass(padded).tolist() == soft_drop_mass(jets).tolist()
+
+
 def test_bad_input_is_refused(particles):
     jets = particles(9, [10, 4], spread=0.3)
     with pytest.raises(ConfigError, match="n=0"):

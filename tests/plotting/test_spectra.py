@@ -119,6 +119,11 @@ def test_points_show_counts_and_their_uncertainties():
     assert ax.get_ylim()[0] == 0
 
 
+def test_weighted_points_have_the_uncertainty_of_their_weights():
+    ((_, y, up),) = points(plot_spectrum([1.0, 1.5], bins=[0, 2], weights=[3.0, 4.0], **MASS))
+    assert (y.tolist(), up.tolist()) == ([7.0], [pytest.approx(5.0)])
+
+
 def test_unequal_bins_are_divided_by_their_width():
     ax = plot_spectrum([1.0, 1.5, 3.0], bins=[0, 2, 6], **MASS)
     ((_, y, up),) = points(ax)

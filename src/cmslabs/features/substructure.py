@@ -80,8 +80,6 @@ def nsubjettiness(
         sequence = fastjet.ClusterSequence(momentum_array(block), definition)
         found = sequence.njettiness("NormalizedMeasure", axes, list(range(1, n + 1)), beta, r0)
         tau[start : start + BLOCK] = ak.to_numpy(found)
-    # With as many axes as particles every distance is zero; what is left there is rounding.
-    tau[flat.counts[:, None] <= np.arange(1, n + 1)] = 0.0
     return _restore(tau, shape)
 
 
