@@ -88,3 +88,20 @@ def write_ntuple(path, branches):
     with uproot.recreate(path) as file:
         file["Events"] = branches
     return path
+
+
+def dark_machines_lines(n, seed=5):
+    """Lines in the Dark Machines format (MeV), with 0 to 8 objects."""
+    rng = np.random.default_rng(seed)
+    lines = []
+    for i in range(n):
+        words = [
+            f"{i + 1000};njets;{rng.uniform(0.1, 1):.4f};{rng.exponential(5e4):.2f};{rng.uniform(-3.14, 3.14):.5f}"
+        ]
+        for _ in range(rng.integers(0, 9)):
+            symbol = rng.choice(["j", "b", "e-", "e+", "m-", "m+", "g"])
+            pt, eta, phi = rng.exponential(4e4) + 1e4, rng.normal(), rng.uniform(-3.14, 3.14)
+            energy = np.hypot(pt * np.cosh(eta), rng.exponential(5e3) if symbol in "jb" else 0.0)
+            words.append(f"{symbol},{energy:.6g},{pt:.6g},{eta:.6g},{phi:.6g}")
+        lines.append(";".join(words))
+    return lines
