@@ -16,7 +16,7 @@ def overview_markdown(cards) -> str:
     """A table with one line per card that links to it."""
     from cmslabs.data.card_text import readable_size
 
-    lines = ["| name | kind | events | size | licence |", "|---|---|--:|--:|---|"]
+    lines = ["| name | kind | events | size |", "|---|---|--:|--:|"]
     for card in cards:
         kind = "Simulation" if card.simulation else "real data"
         events = "?" if card.n_events is None else f"{card.n_events:,}"

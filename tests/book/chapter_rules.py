@@ -52,7 +52,7 @@ def directives(text: str) -> list[Directive]:
 def glossary_terms() -> list[str]:
     """Terms of the glossary, in their order."""
     body = directives((BOOK / "glossary.md").read_text(encoding="utf-8"))[0].body
-    return [line.strip() for line in body.splitlines() if line and not line[0].isspace()]
+    return [line.strip() for line in body.splitlines() if line and line[0] not in " :"]
 
 
 def bibliography() -> dict[str, str | None]:
