@@ -20,13 +20,7 @@ def overview_markdown(cards) -> str:
     for card in cards:
         kind = "Simulation" if card.simulation else "real data"
         events = "?" if card.n_events is None else f"{card.n_events:,}"
-        cells = [
-            f"[`{card.name}`](card-{card.name})",
-            kind,
-            events,
-            readable_size(card.size_bytes),
-            card.licence or "?",
-        ]
+        cells = [f"[`{card.name}`](card-{card.name})", kind, events, readable_size(card.size_bytes)]
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
     return "\n".join(lines)
 
