@@ -89,7 +89,9 @@ def execute_page(path: Path) -> tuple[Path, float, str]:
     cache = get_cache(CACHE)
     record = cache.add_nb_to_project(str(path))
     notebook = cache.get_project_notebook(record.pk).nb
-    result = single_nb_execution(notebook, cwd=str(path.parent), timeout=120, allow_errors=False)
+    # At its usual level the kernel warns of the transport that every local notebook uses.
+    quiet = {"extra_arguments": ["--log-level=ERROR"]}
+    result = single_nb_execution(notebook, cwd=str(path.parent), timeout=120, allow_errors=False, **quiet)
     if result.err is None:
         data = {"execution_seconds": result.time}
         cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path), data=data), check_validity=False, overwrite=True)

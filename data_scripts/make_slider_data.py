@@ -21,7 +21,7 @@ OUT = ROOT / "book" / "_static" / "dimuon-pt-slider.json"
 SAMPLE = "sim-dimuon"
 
 #: Logarithmic bins from below the J/psi to above the Z [GeV].
-MASS_EDGES = np.geomspace(2.0, 120.0, 101)
+MASS_EDGES = np.geomspace(2.0, 120.0, 181)
 #: The slider's positions [GeV]; no muon of the sample has less than the first.
 CUTS = np.arange(3.0, 41.0, 1.0)
 #: Where we count for the spoken summary [GeV].

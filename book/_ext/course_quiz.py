@@ -12,7 +12,7 @@ Write this in a Markdown cell of a chapter (one directive per question)::
         feedback: That is the energy of one of them.
       - text: 90 GeV
         correct: true
-        feedback: Yes. $E = 90$ GeV and $|\\vec p| = 0$.
+        feedback: $E = 90$ GeV and $|\\vec p| = 0$.
     ```
 
 Rules (the build and tests/book refuse anything else): at least three answers, exactly one right,
