@@ -23,7 +23,7 @@ from cmslabs.simulation.lhco_file import write_lhco_particles
 from cmslabs.simulation.process import Process
 from cmslabs.simulation.processes import get_process
 from cmslabs.simulation.production import CHUNK_SIZE, Recipe, run_recipe, summarise
-from cmslabs.simulation.writers import collect, number_events, write_nanoaod
+from cmslabs.simulation.writers import branch_units, collect, number_events, write_nanoaod
 
 __all__ = ["FORMATS", "SimulationResult", "simulate"]
 
@@ -203,6 +203,7 @@ def _jets(events: ak.Array, start: int, label: int) -> ak.Array:
 
 def _write_leptons(paths: list[Path], out: Path, name: str, format: str, recipe: Recipe, record: Provenance):
     files = {"events": out / f"{name}.{format}"}
+    record = _with_units(record, branch_units(next(_numbered(paths))))
     if format == "root":
         tried = record.details["run"]["tried"]
         runs = {

@@ -1,7 +1,7 @@
 """From the detector to events with NanoAOD's names: leptons, jets, triggers, filters.
 
 The same processor runs on these events and on CMS's UL2016 NanoAODv9.  What this simulation does not
-have is there with a value that says so: one vertex, no pile-up, every filter passed, every jet good.
+have is there with a value that says so: one vertex, no pile-up, every filter passed.
 """
 
 from __future__ import annotations
@@ -68,12 +68,13 @@ def nano_events(
     # Rows of the leptons point into the batch, so that the batch itself stays as it is.
     muon = muons(muon[good], observed.select(good), batch, rng)
     electron = electrons(electron[good], observed.select(good), batch, rng)
+    leptons = ak.concatenate([part[["pt", "eta", "phi"]] for part in (muon, electron)], axis=1)
     particles, place = generated_particles(batch)
     particles = particles[good]
     events = {
         "Muon": match_leptons(muon, place, particles),
         "Electron": match_leptons(electron, place, particles),
-        **_jets(observed.select(good)),
+        **_jets(observed.select(good), leptons),
         "GenPart": particles,
         "MET_pt": observed.met_pt[good].astype("f4"),
         "MET_phi": observed.met_phi[good].astype("f4"),
@@ -84,7 +85,7 @@ def nano_events(
     return ak.zip(events, depth_limit=1), index[good]
 
 
-def _jets(observed: Observed) -> dict[str, ak.Array]:
+def _jets(observed: Observed, leptons: ak.Array) -> dict[str, ak.Array]:
     """AK4 jets, and AK8 jets with substructure (R0 = 0.8, as in CMS)."""
     jets = _inside(cluster_jets(observed.particles, radius=0.4, min_pt=JET_PT))
     fat = _inside(cluster_jets(observed.particles, radius=0.8, min_pt=FAT_JET_PT))
@@ -96,20 +97,33 @@ def _jets(observed: Observed) -> dict[str, ak.Array]:
     # NanoAOD writes -1 where nothing is left after grooming.
     extra["msoftdrop"] = np.where(groomed > 0, groomed, -1.0)
     fat_fields = {name: ak.unflatten(values.astype("f4"), counts) for name, values in extra.items()}
-    return {"Jet": _describe(jets, {}), "FatJet": _describe(fat, fat_fields)}
+    return {"Jet": _describe(jets, {}, leptons, 0.4), "FatJet": _describe(fat, fat_fields, leptons, 0.8)}
 
 
 def _inside(jets: ak.Array) -> ak.Array:
     return jets[np.abs(jets.eta) < JET_ETA]
 
 
-def _describe(jets: ak.Array, extra: dict[str, ak.Array]) -> ak.Array:
+def _describe(jets: ak.Array, extra: dict[str, ak.Array], leptons: ak.Array, radius: float) -> ak.Array:
     fields = {name: ak.values_astype(jets[name], "float32") for name in ("pt", "eta", "phi", "mass")}
     fields |= extra
     fields["nConstituents"] = ak.values_astype(ak.num(jets.constituents, axis=2), "uint8")
-    # 2: tight, 4: tight with a lepton veto; both passed.
-    fields["jetId"] = ak.values_astype(ak.ones_like(jets.pt) * 6, "int32")
+    fields["jetId"] = _jet_id(fields, leptons, radius)
     return ak.zip(fields)
+
+
+def _jet_id(fields: dict[str, ak.Array], leptons: ak.Array, radius: float) -> ak.Array:
+    """2 for tight (more than one constituent), 4 more where leptons carry less than 80 % of the pT.
+
+    An isolated lepton is a jet, too, for the clustering: the veto finds it.
+    """
+    jets = ak.zip({name: fields[name] for name in ("pt", "eta", "phi")})
+    jet, lepton = ak.unzip(ak.cartesian([jets, leptons], nested=True))
+    dphi = (jet.phi - lepton.phi + np.pi) % (2 * np.pi) - np.pi
+    near = (jet.eta - lepton.eta) ** 2 + dphi**2 < radius**2
+    veto = ak.sum(ak.where(near, lepton.pt, 0.0), axis=-1) < 0.8 * jets.pt
+    tight = fields["nConstituents"] > 1
+    return ak.values_astype(tight * (2 + 4 * veto), "int32")
 
 
 def _constants(n_events: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from cmslabs.io import Provenance, versions
 from cmslabs.simulation.chunkfile import read_events_of_chunk
 from cmslabs.simulation.processes import get_process
 from cmslabs.simulation.production import Recipe, run_recipe, summarise
-from cmslabs.simulation.writers import round_floats, write_nanoaod
+from cmslabs.simulation.writers import branch_units, round_floats, write_nanoaod
 
 __all__ = ["DIJETS", "DIMUON", "FOUR_LEPTON", "Part", "make_dijets", "make_leptons", "make_samples", "mixing_order"]
 
@@ -93,6 +93,8 @@ PRECISION = {
     "MET": 9,
     **{f"{lepton}_{name}": 8 for lepton in ("Muon", "Electron") for name in ("dxy", "dz", "sip3d")},
     "Muon_pfRelIso04_all": 8,
+    "Muon_mass": 23,
+    "Electron_mass": 23,
     "Electron_pfRelIso03_all": 8,
 }
 
@@ -178,7 +180,9 @@ def make_leptons(chunks: dict[Part, list[Path]], path: Path) -> int:
         },
         depth_limit=1,
     )
-    record = provenance(chunks, {}, {"precision": PRECISION, "simProcess": [part.name for part in chunks]})
+    record = provenance(
+        chunks, branch_units(events), {"precision": PRECISION, "simProcess": [part.name for part in chunks]}
+    )
     tried = sum(entry["tried"] for entry in record.details["composition"].values())
     runs = {
         "run": np.array([1], dtype=np.uint32),

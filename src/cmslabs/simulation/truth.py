@@ -51,7 +51,9 @@ def generated_particles(batch: Batch) -> tuple[ak.Array, np.ndarray]:
     starts = np.cumsum(counts) - counts
     place = np.full(len(rows), -1)
     place[kept] = np.arange(len(kept)) - starts[batch.event[kept]]
-    ancestor, prompt = _climb(kept, mother, keep, absolute)
+    # The beam protons (codes 11 and 12) stand above everything and are no decaying hadrons.
+    hadron = (absolute > 100) & (absolute < 1_000_000) & ~np.isin(absolute, RESONANCES) & (code > 12)
+    ancestor, prompt = _climb(kept, mother, keep, hadron | (absolute == 15))
 
     p2 = pt[kept] ** 2 + batch.pz[kept] ** 2
     with np.errstate(divide="ignore"):
@@ -70,12 +72,11 @@ def generated_particles(batch: Batch) -> tuple[ak.Array, np.ndarray]:
     return ak.unflatten(ak.zip(columns), counts), place
 
 
-def _climb(kept: np.ndarray, mother: np.ndarray, keep: np.ndarray, absolute: np.ndarray):
+def _climb(kept: np.ndarray, mother: np.ndarray, keep: np.ndarray, decaying: np.ndarray):
     """Nearest kept ancestor of each kept row (-1: none), and whether no hadron or tau lies above it.
 
     Quarkonia count as prompt: they are what these files are made for.
     """
-    decaying = (absolute == 15) | ((absolute > 100) & (absolute < 1_000_000) & ~np.isin(absolute, RESONANCES))
     ancestor = np.full(len(kept), -1)
     prompt = np.ones(len(kept), dtype=bool)
     at, who = mother[kept], np.arange(len(kept))

@@ -22,7 +22,7 @@ import uproot
 from cmslabs.data.parquet import provenance_json
 from cmslabs.io import Provenance, atomic_write, json_hash
 
-__all__ = ["collect", "number_events", "round_floats", "write_nanoaod"]
+__all__ = ["branch_units", "collect", "number_events", "round_floats", "write_nanoaod"]
 
 #: ROOT's code for 1995-01-01 00:00:00, its first possible date.
 EPOCH = (1 << 22) | (1 << 17)
@@ -160,3 +160,20 @@ def collect(events: ak.Array) -> ak.Array:
         else:
             fields[name] = events[name]
     return ak.zip(fields | {name: ak.zip(group) for name, group in groups.items()}, depth_limit=1)
+
+
+def branch_units(events: ak.Array) -> dict[str, str]:
+    """Unit of every branch, by the ending of its name.
+
+    Examples
+    --------
+    >>> branch_units(ak.Array([{"MET_pt": 5.0, "Muon": [{"phi": 0.1, "dz": 0.0}]}]))
+    {'MET_pt': 'GeV', 'Muon_phi': 'rad', 'Muon_dz': 'cm'}
+    """
+    names = [
+        branch
+        for name in events.fields
+        for branch in ([f"{name}_{field}" for field in events[name].fields] if events[name].fields else [name])
+    ]
+    units = {"pt": "GeV", "mass": "GeV", "msoftdrop": "GeV", "sumEt": "GeV", "phi": "rad", "dxy": "cm", "dz": "cm"}
+    return {name: units.get(name.rpartition("_")[2], "1") for name in names}
