@@ -40,7 +40,7 @@ def slider_html(data: dict, name: str = "pt-slider") -> str:
 <script type="application/json">{payload}</script>
 <div class="pt-slider-control" hidden>
 <label for="{name}-cut">Both muons have <i>p</i><sub>T</sub> above</label>
-<output for="{name}-cut">{cuts[0]:g} GeV</output>
+<output for="{name}-cut" aria-live="off">{cuts[0]:g} GeV</output>
 <input type="range" id="{name}-cut" min="0" max="{len(cuts) - 1}" step="1" value="0">
 </div>
 <div class="pt-slider-plot"></div>

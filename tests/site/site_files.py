@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[2]
 #: Pages that Sphinx makes by itself.
-OWN_PAGES = ("genindex.html", "search.html", "py-modindex.html")
+OWN_PAGES = ("genindex.html", "search.html")
 
 
 def page_names(site: Path) -> list[str]:

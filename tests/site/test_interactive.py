@@ -36,7 +36,7 @@ def test_slider_redraws_the_spectrum_by_keyboard(site, address, page):
     assert figure.locator("output").text_content() == f"{data['cuts_gev'][10]:g} GeV"
     assert figure.locator("path.spectrum").get_attribute("d") != before
     assert figure.locator("path.reference").get_attribute("d") == before.removesuffix("Z")
-    spoken = figure.get_by_role("status")
+    spoken = figure.locator("[role=status]")
     spoken.filter(has_text=f"Cut {data['cuts_gev'][10]:g} GeV: {data['pairs'][10]} of").wait_for()
     assert str(data["windows"][2]["pairs"][10]) in spoken.text_content()
     assert f"{data['pairs'][10]} of" in figure.locator("svg").get_attribute("aria-label")

@@ -8,7 +8,7 @@ import pytest
 from site_files import page_names
 from site_visit import AXE_EXCEPTIONS, PHONE, visit_all
 
-pytestmark = [pytest.mark.site, pytest.mark.slow]
+pytestmark = [pytest.mark.site, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,6 @@ def gather(visits, what) -> dict[str, list]:
     return {visit.name: found for visit in visits if (found := what(visit))}
 
 
-@pytest.mark.timeout(600)
 def test_nothing_comes_from_a_foreign_host(visits):
     assert gather(visits, lambda visit: visit.foreign) == {}
 
