@@ -105,7 +105,7 @@ def run_chunks(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _only_one(folder):
-        _claim(folder, identity)
+        _claim(folder, identity, chunks)
         paths = [folder / f"chunk-{chunk.index:05d}{suffix}" for chunk in chunks]
         todo = [(chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
         with _progress(chunks, todo, unit, progress) as bar:
@@ -134,17 +134,31 @@ def _only_one(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> None:
+def _claim(folder: Path, identity: dict[str, Any], chunks: list[Chunk]) -> None:
+    """Write down whose chunks these are; refuse a folder that holds others.
+
+    The division into chunks belongs to the identity: 40 events in the folder of 23 would keep its short last chunk.
+    """
     record = folder / "job.json"
-    wanted = {"hash": json_hash(identity), "identity": identity}
+    layout = json_hash([[chunk.start, chunk.size, chunk.seed] for chunk in chunks])
+    wanted = {"identity": identity, "chunks": layout, "hash": json_hash([identity, layout])}
     if not record.exists():
+        if any(folder.glob("chunk-*")):
+            raise ConfigError(
+                "holds chunks but no job.json, so nothing says what they are.",
+                where=folder,
+                remedy="Choose another folder, or delete this one.",
+            )
         write_json(record, wanted)
         return
     found = read_json(record)
+    old = found.get("identity") if isinstance(found, dict) else None
+    if not isinstance(old, dict):
+        raise ConfigError("is no record of a job.", where=record, remedy="Choose another folder, or delete this one.")
     if found.get("hash") == wanted["hash"]:
         return
-    old = found.get("identity", {})
     changed = sorted(key for key in {*old, *identity} if old.get(key) != identity.get(key))
+    changed = changed or ["the division into chunks"]
     raise ConfigError(
         f"holds chunks of another job (different: {', '.join(changed)}).",
         where=folder,
@@ -212,6 +226,16 @@ def _drain(pool: Executor, task, todo, bar, window: int) -> None:
         raise JobError(
             f"a worker died while {len(running) + len(waiting) + 1} of {len(todo)} chunks were unfinished.",
             remedy="It was killed or ran out of memory. Run the same call again: finished chunks are kept.",
+        ) from error
+    except (CmslabsError, OSError):
+        raise
+    except Exception as error:
+        # The task's own errors arrive as ours (see _guard): this one is the executor's, for example
+        # a task that cannot be pickled, or a worker that Dask gave up.
+        raise JobError(
+            f"the executor failed while {len(running) + len(waiting) + 1} of {len(todo)} chunks were unfinished: "
+            f"{type(error).__name__}: {error}.",
+            remedy="Correct the cause and run the same call again: finished chunks are kept.",
         ) from error
     finally:
         for future in running:

@@ -58,7 +58,7 @@ def test_what_the_reports_say(real_data):
     olympics = check_file(real_data / "lhco" / "events_anomalydetection_tiny.h5").details
     assert olympics["signal events"] == 93
     diphoton = check_file(real_data / "hepdata" / "diphoton.csv")
-    assert "is up to 2 times the spacing of the centres" in diphoton.problems[0]
+    assert "is 2 times the spacing of the centres" in diphoton.problems[0]
     assert diphoton.details["edges that make y x width whole numbers begin at [GeV]"] == 500.0
     assert diphoton.details["sum of these counts"] == 5036
     assert check_file(real_data / "hepdata" / "trijet.csv").details["y"] == "whole numbers: counts"

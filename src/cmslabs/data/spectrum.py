@@ -60,10 +60,11 @@ def check_spectrum(table: pd.DataFrame) -> tuple[list[str], dict[str, Any]]:
         return problems, details
     ratio = (widths[:-1] + widths[1:]) / 2 / np.diff(centres)
     details["width / spacing of the centres"] = round(float(np.median(ratio)), 4)
-    worst = ratio[abs(ratio - 1).argmax()]
+    median, worst = np.median(ratio), ratio[abs(ratio - 1).argmax()]
     if abs(worst - 1) > _TOLERANCE:
+        typical = median if abs(median - 1) > _TOLERANCE else worst
         problems.append(
-            f"the width column (bin_widths_1d) is up to {worst:.3g} times the spacing of the centres: "
+            f"the width column (bin_widths_1d) is {typical:.3g} times the spacing of the centres: "
             "take the bin edges from the centres, not from the widths"
         )
         if not whole:
