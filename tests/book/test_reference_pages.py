@@ -7,6 +7,7 @@ from pathlib import Path
 
 import course_api
 import course_cards
+import course_commands
 import pytest
 import yaml
 from chapter_rules import BOOK, ROOT, bibliography, chapters, glossary_terms, named
@@ -72,6 +73,15 @@ def test_api_pages_show_every_public_module():
 def test_api_pages_are_in_the_table_of_contents():
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert [page.stem for page in (BOOK / "api").glob("*.md") if f"book/api/{page.stem}\n" not in toc + "\n"] == []
+
+
+def test_page_of_commands_shows_every_command_with_an_example():
+    helps = course_commands.command_helps()
+    assert {"cmslabs doctor", "cmslabs data fetch", "cmslabs simulate", "cmslabs features"} <= set(helps)
+    assert {name for name, text in helps.items() if not text.startswith(f"Usage: {name}")} == set()
+    assert {name for name, text in helps.items() if "Example" not in text} == set()
+    assert max(len(line) for text in helps.values() for line in text.splitlines()) <= course_commands.WIDTH
+    assert course_commands.MARKER in (BOOK / "api" / "commands.md").read_text(encoding="utf-8")
 
 
 def test_cards_page_shows_every_card():
