@@ -128,7 +128,10 @@ def _override(content: dict, override: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise ConfigError(f"the override {override!r} goes into '{parent}', which is a value, not a section.")
-    place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    try:
+        place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of the override {override!r} is not valid YAML.", remedy="Quote it.") from error
 
 
 def validate(model: type[Model], content: Mapping[str, Any], *, where: object = None) -> Model:
