@@ -19,6 +19,11 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # A lab runs in 45 seconds; a cell that needs more than a minute is an endless loop.
 c.Execute.timeout = 60
+# Kernels warn about their own transport; a terminal full of that hides what matters.
+c.Execute.extra_arguments = ["--log-level=ERROR"]
+
+# How Canvas names collected files: lovelaceada_4711_88123_lab1-first-look-1.ipynb, the first number being the student.
+c.FileNameCollectorPlugin.named_regexp = r".*?_(?P<student_id>\d+)_.*?(?P<file_id>lab\d+(-[a-z]+)+)"
 
 c.GenerateAssignment.preprocessors = [
     steps.LockCells,

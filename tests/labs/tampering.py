@@ -1,7 +1,4 @@
-"""What a student may try to get points for a wrong answer: {name: (change of the notebook, what else it costs)}.
-
-Each function gets a submission whose `dimuon_mass` is wrong and everything else right.
-"""
+"""What students may try to get points for wrong answers, and what honest ones do to a notebook by accident."""
 
 from __future__ import annotations
 
@@ -9,85 +6,107 @@ import copy
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
-from submissions import cell_named
+from submissions import answered, cell_named
+from wrong_answers_lab1 import WRONG
 
 #: The checks that come after the one of the mass.
 LATER = ("check-histogram", "check-peak", "check-sidebands", "check-window")
 
 
-def add_to_answer(text: str):
-    """Append code to the cell that holds the wrong answer."""
-
-    def change(notebook: NotebookNode) -> NotebookNode:
-        cell_named(notebook, "mass").source += "\n\n" + text
-        return notebook
-
-    return change
+# Changes of the cell of a check.  Each takes the notebook and the name of the check.
 
 
-def edit_check(notebook: NotebookNode) -> NotebookNode:
-    cell_named(notebook, "check-mass").source = "pass"
-    return notebook
+def edit(notebook: NotebookNode, check: str) -> None:
+    cell_named(notebook, check).source = "pass"
 
 
-def delete_check(notebook: NotebookNode) -> NotebookNode:
-    notebook.cells.remove(cell_named(notebook, "check-mass"))
-    return notebook
+def delete(notebook: NotebookNode, check: str) -> None:
+    notebook.cells.remove(cell_named(notebook, check))
 
 
-def double_check(notebook: NotebookNode) -> NotebookNode:
-    """A copy of the check with another content, at the end."""
-    twin = copy.deepcopy(cell_named(notebook, "check-mass"))
+def double(notebook: NotebookNode, check: str) -> None:
+    """A copy with another content, at the end."""
+    twin = copy.deepcopy(cell_named(notebook, check))
     twin.source, twin.id = "print('fine')", "twin"
     notebook.cells.append(twin)
-    return notebook
 
 
-def move_check_to_text(notebook: NotebookNode) -> NotebookNode:
-    cell = cell_named(notebook, "check-mass")
+def turn_into_text(notebook: NotebookNode, check: str) -> None:
+    cell = cell_named(notebook, check)
     cell.cell_type, cell.source = "markdown", "fine"
     del cell["outputs"], cell["execution_count"]
-    return notebook
 
 
-def skip_check(notebook: NotebookNode) -> NotebookNode:
+def skip(notebook: NotebookNode, check: str) -> None:
     """nbclient does not run cells with this tag, and what does not run does not fail."""
-    cell_named(notebook, "check-mass").metadata["tags"] = ["skip-execution", "raises-exception"]
+    cell_named(notebook, check).metadata["tags"] = ["skip-execution", "raises-exception"]
+
+
+def raise_points(notebook: NotebookNode, check: str) -> None:
+    cell_named(notebook, check).metadata.nbgrader["points"] = 100
+
+
+def declare_ungraded(notebook: NotebookNode, check: str) -> None:
+    cell_named(notebook, check).metadata["nbgrader"]["grade"] = False
+
+
+def break_label(notebook: NotebookNode, check: str) -> None:
+    del cell_named(notebook, check).metadata["nbgrader"]["schema_version"]
+
+
+def call_it_an_answer(notebook: NotebookNode, check: str) -> None:
+    """A person would have to grade it, and the machine would not know what to do."""
+    cell_named(notebook, check).metadata["nbgrader"].update(solution=True, locked=False)
+
+
+#: Task -> what is done to its check, all in one notebook in which every answer is wrong.
+CHECK_CHANGES = {
+    "predict": edit,
+    "count": delete,
+    "pairs": double,
+    "angle": turn_into_text,
+    "mass": skip,
+    "histogram": raise_points,
+    "peak": declare_ungraded,
+    "sidebands": break_label,
+    "window": call_it_an_answer,
+}
+
+
+def all_wrong_all_changed() -> NotebookNode:
+    """Every answer wrong, every check changed in another way."""
+    notebook = answered({task: next(iter(answers.values())) for task, answers in WRONG.items()})
+    for task, change in CHECK_CHANGES.items():
+        change(notebook, f"check-{task}")
     return notebook
 
 
-def raise_points(notebook: NotebookNode) -> NotebookNode:
-    for name in ("check-mass", "check-angle"):
-        cell_named(notebook, name).metadata.nbgrader["points"] = 100
+def honest_accidents() -> NotebookNode:
+    """All answers right, saved by Colab, a check lost, an answer copied, a clumsy name, a warning."""
+    noisy = "import warnings\ndef delta_phi(phi1, phi2):\n    warnings.warn('careful')\n"
+    notebook = answered({"angle": noisy + "    return (phi1 - phi2 + np.pi) % (2 * np.pi) - np.pi"})
+    notebook.cells.insert(3, new_code_cell("sum = 12\nmax = min = 3", id="clumsy"))
+    delete(notebook, "check-count")
+    copied = copy.deepcopy(cell_named(notebook, "mass"))
+    copied.id = "copied"
+    notebook.cells.insert(notebook.cells.index(cell_named(notebook, "mass")), copied)
+    for cell in notebook.cells:
+        cell.metadata["id"] = cell.pop("id")
+    notebook.metadata = NotebookNode(
+        kernelspec={"name": "python3", "display_name": "Python 3"},
+        colab={"provenance": []},
+        language_info={"name": "python"},
+    )
+    notebook.nbformat_minor = 0
     return notebook
 
 
-def ungraded(notebook: NotebookNode) -> NotebookNode:
-    """Declare the check an ordinary cell."""
-    cell_named(notebook, "check-mass").metadata["nbgrader"]["grade"] = False
+def wrong_mass(extra: str = "", first_cell: str = "") -> NotebookNode:
+    """A wrong mass, with code of one's own behind the answer or before everything else."""
+    notebook = answered({"mass": WRONG["mass"]["missing factor 2"] + "\n" + extra})
+    if first_cell:
+        notebook.cells.insert(0, new_code_cell(first_cell, id="own-cell"))
     return notebook
-
-
-def break_label(notebook: NotebookNode) -> NotebookNode:
-    """As a student's editor might leave it."""
-    del cell_named(notebook, "check-mass").metadata["nbgrader"]["schema_version"]
-    return notebook
-
-
-def call_it_an_answer(notebook: NotebookNode) -> NotebookNode:
-    """Declare the check an answer, which a person would have to grade."""
-    cell_named(notebook, "check-mass").metadata["nbgrader"].update(solution=True, locked=False)
-    return notebook
-
-
-def add_cell_at_start(text: str):
-    """A cell of one's own before everything else."""
-
-    def change(notebook: NotebookNode) -> NotebookNode:
-        notebook.cells.insert(0, new_code_cell(text, id="own-cell"))
-        return notebook
-
-    return change
 
 
 BLANK_CHECKS = """
@@ -129,24 +148,16 @@ def dimuon_mass(first, second):
     return [Yes(1.0) for _ in range(len(first))]
 """
 
-TAMPERING = {
-    "edits-the-check": (edit_check, ()),
-    "deletes-the-check": (delete_check, ()),
-    "doubles-the-check": (double_check, ()),
-    "turns-the-check-into-text": (move_check_to_text, ()),
-    "skips-the-check": (skip_check, ()),
-    "raises-the-points": (raise_points, ()),
-    "declares-the-check-ungraded": (ungraded, ()),
-    "breaks-the-label": (break_label, ()),
-    "calls-the-check-an-answer": (call_it_an_answer, ()),
-    "blanks-the-check": (add_cell_at_start(BLANK_CHECKS), ()),
-    "strips-asserts": (add_to_answer(STRIP_ASSERTS), LATER),
-    "swallows-errors": (add_to_answer(SWALLOW_ERRORS), ()),
-    "replaces-abs": (add_to_answer("def abs(x):\n    return 0.0"), LATER),
-    "replaces-abs-for-all": (add_to_answer("import builtins\nbuiltins.abs = lambda x: 0.0"), LATER),
-    "replaces-math": (add_to_answer("import math\nmath.sqrt = lambda x: (x / 2) ** 0.5"), LATER),
-    "always-equal": (add_to_answer(ALWAYS_EQUAL), ("check-window",)),
-    "leaves-quietly": (add_to_answer(LEAVE_QUIETLY), ("check-window",)),
-    "kills-the-kernel": (add_to_answer("import os\nos._exit(0)"), LATER),
-    "gradebook": (add_to_answer(GRADEBOOK), ()),
+#: Name -> (the notebook, the checks that it loses beside the one of the mass).
+TRICKS = {
+    "blanks-the-check": (wrong_mass(first_cell=BLANK_CHECKS), ()),
+    "strips-asserts": (wrong_mass(STRIP_ASSERTS), LATER),
+    "swallows-errors": (wrong_mass(SWALLOW_ERRORS), ()),
+    "replaces-abs": (wrong_mass("def abs(x):\n    return 0.0"), LATER),
+    "replaces-abs-everywhere": (wrong_mass("import builtins\nbuiltins.abs = lambda x: 0.0"), LATER),
+    "replaces-math": (wrong_mass("import math\nmath.sqrt = lambda x: (x / 2) ** 0.5"), LATER),
+    "always-equal": (wrong_mass(ALWAYS_EQUAL), ("check-window",)),
+    "leaves-quietly": (wrong_mass(LEAVE_QUIETLY), ("check-window",)),
+    "kills-the-kernel": (wrong_mass("import os\nos._exit(0)"), LATER),
+    "changes-the-gradebook": (wrong_mass(GRADEBOOK), ()),
 }

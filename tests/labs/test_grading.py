@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 from course import Course
+from nbgrader import preprocessors as steps
 from nbgrader_plugins import LmsExportPlugin
 from submissions import LAB1, answered, cell_named, grade_id, read_lab
-from tampering import TAMPERING
+from tampering import TRICKS, all_wrong_all_changed, honest_accidents, skip
 from wrong_answers_lab1 import WRONG
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -45,13 +46,12 @@ class Graded:
 
 def submissions() -> dict[str, object]:
     """Student -> notebook."""
-    found = {"model": read_lab("source"), "untouched": read_lab("release"), "all-right": answered({})}
+    found = {"model": read_lab("source"), "untouched": read_lab("release"), "honest": honest_accidents()}
     for task, answers in WRONG.items():
         found[f"wrong-{task}"] = answered({task: next(iter(answers.values()))})
-    for name, (tamper, _) in TAMPERING.items():
-        found[f"tamper-{name}"] = tamper(answered({"mass": WRONG["mass"]["missing factor 2"]}))
-    endless = "def delta_phi(phi1, phi2):\n    while True:\n        pass"
-    found["endless"] = answered({"angle": endless})
+    found["changed-checks"] = all_wrong_all_changed()
+    found |= {name: notebook for name, (notebook, _) in TRICKS.items()}
+    found["endless"] = answered({"angle": "def delta_phi(phi1, phi2):\n    while True:\n        pass"})
     return found
 
 
@@ -77,8 +77,9 @@ def test_the_untouched_release_scores_zero(graded):
     assert sum(graded.course.scores(LAB1, "untouched").values()) == 0
 
 
-@pytest.mark.parametrize("student", ["model", "all-right"])
+@pytest.mark.parametrize("student", ["model", "honest"])
 def test_right_answers_score_everything(graded, student):
+    """Also if Colab saved the notebook, a check was deleted, an answer copied, and a variable is called `sum`."""
     assert graded.lost(student) == {}
 
 
@@ -95,13 +96,18 @@ def test_a_wrong_answer_loses_exactly_its_points(graded, task):
     assert graded.lost(f"wrong-{task}") == {f"check-{task}": graded.max_scores[f"check-{task}"]}
 
 
-@pytest.mark.parametrize("name", TAMPERING)
-def test_tampering_gains_nothing(graded, name):
-    """Each started from a lab with a wrong mass: its points are lost in any case, and others only where it is said."""
-    also_lost = TAMPERING[name][1]
-    lost = graded.lost(f"tamper-{name}")
+def test_changed_checks_gain_nothing(graded):
+    """Edited, deleted, doubled, skipped, relabelled: every answer is wrong, so every point is lost."""
+    lost = graded.lost("changed-checks")
+    assert lost == {name: points for name, points in graded.max_scores.items() if name != "judgement"}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_tricks_gain_nothing(graded, name):
+    """Each has a wrong mass: its points are lost in any case, and others only where a trick spoils them."""
+    lost = graded.lost(name)
     assert lost["check-mass"] == graded.max_scores["check-mass"]
-    assert set(lost) == {"check-mass", *also_lost}
+    assert set(lost) == {"check-mass", *TRICKS[name][1]}
 
 
 def test_an_endless_loop_is_cut_off_and_costs_only_its_own_points(graded):
@@ -129,18 +135,20 @@ def test_the_graded_notebook_shows_no_trace_of_the_guard(graded):
             assert len(printed.splitlines()) == 1
 
 
-def test_the_log_names_who_tampered(graded):
-    assert "tamper-gradebook: this code changed the gradebook, which was put back" in graded.log
-    assert "tamper-kills-the-kernel: the kernel died" in graded.log
-    assert "tamper-skips-the-check: check-mass" in graded.log
-    assert "all-right:" not in graded.log
+def test_the_log_names_who_needs_a_look(graded):
+    assert "changes-the-gradebook: this code changed the gradebook, which was put back" in graded.log
+    assert "kills-the-kernel: the kernel died" in graded.log
+    assert "blanks-the-check: check-mass: The check did not run to its end." in graded.log
+    assert "replaces-abs: check-mass: These names belong to Python; call your own differently: abs" in graded.log
+    assert "changed-checks: the cell check-count was missing" in graded.log
+    assert "model: " not in graded.log
 
 
 def test_grades_come_out_as_csv(graded, tmp_path):
     with open(graded.course.export(tmp_path / "grades.csv"), newline="") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert set(rows) == set(graded.students)
-    assert (float(rows["all-right"]["raw_score"]), float(rows["untouched"]["raw_score"])) == (20.0, 0.0)
+    assert (float(rows["honest"]["raw_score"]), float(rows["untouched"]["raw_score"])) == (20.0, 0.0)
     assert float(rows["wrong-mass"]["raw_score"]) == 16.0
     assert {float(row["max_score"]) for row in rows.values()} == {25.0}
 
@@ -166,4 +174,17 @@ def test_feedback_says_what_was_wrong(graded):
     pages = {path.parts[-3]: path.read_text(encoding="utf-8") for path in graded.course.feedback(LAB1)}
     assert set(pages) == set(graded.students)
     assert "0.707 times the right one" in pages["wrong-mass"]
-    assert "0.707 times the right one" not in pages["all-right"]
+    assert "0.707 times the right one" not in pages["model"]
+
+
+def test_without_the_guard_a_skipped_check_would_gain_its_points(tmp_path):
+    """The guard is needed: nbgrader alone takes silence for success."""
+    course = Course(tmp_path, timeout=CELL_TIMEOUT)
+    course.release(LAB1)
+    notebook = answered({"mass": WRONG["mass"]["missing factor 2"]})
+    skip(notebook, "check-mass")
+    course.hand_in("skips", LAB1, notebook)
+    plain = [steps.Execute, *course.config.Autograde.autograde_preprocessors[1:]]
+    course.config.Autograde.autograde_preprocessors = plain
+    course.autograde(LAB1)
+    assert course.scores(LAB1, "skips")["check-mass"] == 4.0
