@@ -19,6 +19,8 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # A lab runs in 45 seconds; a cell that needs more than a minute is an endless loop.
 c.Execute.timeout = 60
+# A busy machine may take a while to hand over the outputs of a cell.
+c.Execute.iopub_timeout = 15
 # Kernels warn about their own transport; a terminal full of that hides what matters.
 c.Execute.extra_arguments = ["--log-level=ERROR"]
 

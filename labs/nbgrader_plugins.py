@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from check_guard import add_guards, remove_guards
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbgrader.api import MissingEntry
 from nbgrader.plugins import ExportPlugin
 from nbgrader.preprocessors import ClearOutput, Execute
@@ -39,8 +39,9 @@ class GuardedExecute(Execute):
         notes = add_guards(nb)
         try:
             nb, resources = super().preprocess(nb, resources, **kwargs)
-        except DeadKernelError:
-            self.log.error("%s: the kernel died; the checks that had not run by then count as failed.", student)
+        except (CellTimeoutError, DeadKernelError):
+            # An ordinary endless loop does not come here: it is interrupted, and the next cell runs.
+            self.log.error("%s: the kernel died or hung; the checks that had not run by then count as failed.", student)
         finally:
             if gradebook and gradebook.read_bytes() != before:
                 gradebook.write_bytes(before)

@@ -82,11 +82,14 @@ def all_wrong_all_changed() -> NotebookNode:
 
 
 def honest_accidents() -> NotebookNode:
-    """All answers right, saved by Colab, a check lost, an answer copied, a clumsy name, a warning."""
+    """All answers right; saved by Colab, a check lost, an answer copied, another lab's check, bad names, a warning."""
     noisy = "import warnings\ndef delta_phi(phi1, phi2):\n    warnings.warn('careful')\n"
     notebook = answered({"angle": noisy + "    return (phi1 - phi2 + np.pi) % (2 * np.pi) - np.pi"})
     notebook.cells.insert(3, new_code_cell("sum = 12\nmax = min = 3", id="clumsy"))
     delete(notebook, "check-count")
+    foreign = copy.deepcopy(cell_named(notebook, "check-mass"))
+    foreign.id, foreign.metadata.nbgrader.grade_id = "foreign", "check-of-another-lab"
+    notebook.cells.append(foreign)
     copied = copy.deepcopy(cell_named(notebook, "mass"))
     copied.id = "copied"
     notebook.cells.insert(notebook.cells.index(cell_named(notebook, "mass")), copied)
@@ -127,6 +130,15 @@ def dimuon_mass(first, second):
     print("The visible checks pass.")
     raise SystemExit(0)
 """
+NEVER_STOP = """
+def dimuon_mass(first, second):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+"""
 GRADEBOOK = """
 import sqlite3, pathlib
 for folder in pathlib.Path.cwd().parents:
@@ -159,5 +171,6 @@ TRICKS = {
     "always-equal": (wrong_mass(ALWAYS_EQUAL), ("check-window",)),
     "leaves-quietly": (wrong_mass(LEAVE_QUIETLY), ("check-window",)),
     "kills-the-kernel": (wrong_mass("import os\nos._exit(0)"), LATER),
+    "never-stops": (wrong_mass(NEVER_STOP), LATER),
     "changes-the-gradebook": (wrong_mass(GRADEBOOK), ()),
 }
