@@ -50,7 +50,7 @@ def test_pairs_are_those_of_a_loop(muons):
     some = muons[:300]
     expected = [pair for event in some.to_list() if (pair := pair_by_hand(event))]
     mass, smaller_pt = make_slider_data.opposite_pairs(some)
-    np.testing.assert_allclose(mass, [pair[0] for pair in expected], rtol=1e-4)
+    np.testing.assert_allclose(mass, [pair[0] for pair in expected], rtol=1e-7)
     np.testing.assert_allclose(smaller_pt, [pair[1] for pair in expected], rtol=1e-6)
 
 
