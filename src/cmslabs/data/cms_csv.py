@@ -72,6 +72,7 @@ def read_cms_csv(path: str | os.PathLike, lepton: Literal["muon", "electron"] = 
     optional = {new: old for old, new in _OPTIONAL.items() if all(f"{old}{i}" in frame.columns for i in numbers)}
     used += [f"{old}{i}" for old in optional.values() for i in numbers]
     require_numbers(frame, used, path)
+    _require_integers(frame, ["Run", "Event", *(name for name in used if name.startswith("PID"))], path)
     if check:
         _check(frame, used, numbers, path)
     return _events(frame, numbers, optional, _pdg(frame, numbers, lepton, path))
@@ -94,6 +95,17 @@ def _leptons(columns: list[str], path) -> list[int]:
     return numbers
 
 
+def _require_integers(frame: pd.DataFrame, names: list[str], path) -> None:
+    for name in names:
+        column = frame[name]
+        if len(frame) and (column.dtype.kind not in "iu" or (name == "Run" and (column < 0).any())):
+            raise DataError(
+                f"the column '{name}' must hold whole numbers{' that are not negative' if name == 'Run' else ''}.",
+                where=path,
+                remedy="Correct it or fetch the file again.",
+            )
+
+
 def _check(frame: pd.DataFrame, used: list[str], numbers: list[int], path) -> None:
     problems = [(name, "is not finite", ~np.isfinite(frame[name].to_numpy(float))) for name in used]
     problems += [(f"pt{i}", "is negative", frame[f"pt{i}"].to_numpy() < 0) for i in numbers]
@@ -109,7 +121,7 @@ def _check(frame: pd.DataFrame, used: list[str], numbers: list[int], path) -> No
 
 def _pdg(frame: pd.DataFrame, numbers: list[int], lepton: str, path) -> np.ndarray:
     """Signed particle numbers, shape (events, leptons): a negative charge is a particle, +13."""
-    charge = frame[[f"Q{i}" for i in numbers]].to_numpy()
+    charge = np.nan_to_num(frame[[f"Q{i}" for i in numbers]].to_numpy(), posinf=0, neginf=0)
     names = [f"PID{i}" for i in numbers]
     if not set(names) <= set(frame.columns):
         return -_PDG[lepton] * np.sign(charge).astype(np.int32)
@@ -136,7 +148,8 @@ def _events(frame: pd.DataFrame, numbers: list[int], optional: dict[str, str], p
 
     fields = {name: of_lepton(name, np.float64) for name in ("pt", "eta", "phi")}
     fields["mass"] = np.select([np.abs(pdg) == code for code in LEPTON_MASS], list(LEPTON_MASS.values()))
-    fields["charge"] = of_lepton("Q", np.int32)
+    # A missing charge (only seen unchecked) becomes 0: integers have no NaN.
+    fields["charge"] = np.nan_to_num(of_lepton("Q", np.float64), posinf=0, neginf=0).astype(np.int32)
     fields["pdgId"] = pdg
     fields |= {new: of_lepton(old, np.float64) for new, old in optional.items()}
     fields["number"] = np.broadcast_to(np.array(numbers, dtype=np.int8), shape)

@@ -114,8 +114,12 @@ def _events(lines: list[str], first_line: int, path: Path, check: bool) -> ak.Ar
         raise _bad_line(path, short, f"has fewer than {len(_HEAD)} values ({', '.join(_HEAD)})")
     starts = np.cumsum(lengths) - lengths
     head = [words.take(pa.array(starts + i)) for i in range(len(_HEAD))]
+    identity = _numbers(head[0], "event ID", number, path)
+    odd = ~np.isfinite(identity) | (identity != np.round(identity))
+    if odd.any():
+        raise _bad_line(path, number[odd.argmax()], "has an event ID that is no whole number")
     events = {
-        "event": _numbers(head[0], "event ID", number, path).astype(np.int64),
+        "event": identity.astype(np.int64),
         "process": ak.from_arrow(pc.fill_null(head[1], "")),
         "weight": _numbers(head[2], "event weight", number, path),
     }

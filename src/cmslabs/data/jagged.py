@@ -148,7 +148,10 @@ def _row_groups(path: str | os.PathLike, columns: Sequence[str] | None) -> Itera
             stored = _stored_form(file)
         chosen = list(range(len(leaves))) if columns is None else _choose(leaves, columns, path)
         names = [file.schema.column(i).path for i in chosen]
-        form = None if stored is None else stored.select_columns([leaves[i] for i in chosen]) if columns else stored
+        form = stored
+        if stored is not None and columns is not None:
+            with reading(path):
+                form = stored.select_columns([leaves[i] for i in chosen])
         for index in range(file.num_row_groups) or [None]:
             with reading(path):
                 if index is None:
@@ -213,7 +216,9 @@ def _restore(layout: ak.contents.Content, form: ak.forms.Form) -> ak.contents.Co
         return layout.copy(content=_restore(layout.content, form.content))
     if form.parameter("__array__") in ("string", "bytestring"):
         return layout
-    if form.is_record and layout.is_record:
+    if form.is_record != layout.is_record or sorted(form.fields) != sorted(layout.fields):
+        raise ValueError("the columns are not those of the stored form")
+    if form.is_record:
         contents = [_restore(layout.content(name), form.content(name)) for name in form.fields]
         fields = None if form.is_tuple else form.fields
         return ak.contents.RecordArray(contents, fields, len(layout), parameters=_record_parameters(form))

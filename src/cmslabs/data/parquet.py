@@ -46,7 +46,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn Arrow's complaints about a file into our own."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AssertionError) as error:
         raise DataError(
             f"is not a whole Parquet file ({_first_line(error)}).",
             where=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Sequence
 
@@ -51,6 +52,7 @@ def read_plain_csv(path: str | os.PathLike, columns: Sequence[str] | None = None
         message names the line.
     """
     path = existing_file(path)
+    _require_text(path)
     header = header_of(path)
     if not header:
         raise DataError("has no header line of text.", where=path, remedy="A CSV starts with the names of its columns.")
@@ -81,6 +83,25 @@ def read_plain_csv(path: str | os.PathLike, columns: Sequence[str] | None = None
     types = [pa.float64() if pa.types.is_null(field.type) else field.type for field in table.schema]
     names = [name.strip() for name in table.column_names]
     return table.cast(pa.schema(zip(table.column_names, types, strict=True))).rename_columns(names).to_pandas()
+
+
+def _require_text(path) -> None:
+    """Arrow takes other bytes for a column of bytes, or loses the number of the bad line over them."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as file:
+        while True:
+            block = file.read(1 << 20)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                place = file.tell() - len(block) + error.start
+                raise DataError(
+                    f"has no header line of text, or no text behind it (byte {place}).",
+                    where=path,
+                    remedy="A CSV is UTF-8 text: fetch it again, or save it as UTF-8.",
+                ) from error
+            if not block:
+                return
 
 
 def _refused(path, width: int, ragged: list, error: Exception) -> DataError:
