@@ -31,7 +31,7 @@ WINDOWS = {"J/psi": (2.9, 3.3), "Upsilon": (9.0, 10.6), "Z boson": (81.0, 101.0)
 def opposite_pairs(muons: ak.Array) -> tuple[np.ndarray, np.ndarray]:
     """Mass and smaller pT [GeV] of the two leading muons where their charges are opposite."""
     # The file holds 32-bit numbers; sums of four-vectors at low mass need more.
-    muons = ak.values_astype(muons[["pt", "eta", "phi", "mass", "charge"]], np.float64)
+    muons = ak.values_astype(muons, np.float64)
     muons = muons[ak.argsort(muons.pt, axis=1, ascending=False)]
     muons = muons[ak.num(muons) >= 2]
     first, second = muons[:, 0], muons[:, 1]
