@@ -44,17 +44,21 @@ class RestoreCells(OverwriteCells):
     def preprocess_cell(self, cell, resources, cell_index):
         label = cell.metadata.get("nbgrader")
         if label:
+            if label.get("grade_id") not in self.kinds("source"):
+                # From another lab, or invented.
+                del cell.metadata["nbgrader"]
+                return cell, resources
             # What a cell is for is not the student's choice; without this, a changed label stops the grading.
             for kind in ("grade", "solution", "locked"):
                 label[kind] = label["grade_id"] in self.kinds(kind)
         return super().preprocess_cell(cell, resources, cell_index)
 
     def kinds(self, kind: str) -> set[str]:
-        """Names of the cells of this kind in the lab as it was released."""
+        """Names of the cells of this kind in the lab as it was released: source (all), grade, solution, locked."""
         notebook = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
         if kind == "locked":
             return {cell.name for cell in notebook.source_cells if cell.locked}
-        return {cell.name for cell in (notebook.grade_cells if kind == "grade" else notebook.solution_cells)}
+        return {cell.name for cell in getattr(notebook, f"{kind}_cells")}
 
     def add_missing_grade_cells(self, nb, resources):
         notebook = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
