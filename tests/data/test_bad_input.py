@@ -125,18 +125,9 @@ def test_missing_file_and_folder(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", READERS)
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x89PNG\r\n\x1a\n" + bytes(200),
-        b"<html><body>404 Not Found</body></html>\n",
-        b"\x00" * 1000,
-        b"root",
-        b"PK\x03\x04",
-    ],
-    ids=["picture", "web page", "zeros", "four letters", "archive"],
-)
-def test_files_of_another_kind(tmp_path, name, content):
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_files_of_another_kind(tmp_path, name, kind):
+    content = OTHER_KINDS[kind]
     if name == "table.csv" and content.startswith(b"<html>"):
         content += b"a, b, c\n"  # One column of text is a table.
     path = tmp_path / name
@@ -165,15 +156,7 @@ def test_tables_that_end_in_the_middle_of_a_row(tmp_path, name):
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
-@pytest.mark.parametrize(
-    "file",
-    [
-        "nanoaod/nano_dimuon.root",
-        "nanoaod/nano_tt_v12.root",
-        "lhco/events_anomalydetection_tiny.h5",
-        "lhco/innerdata_test.npy",
-    ],
-)
+@pytest.mark.parametrize("file", REAL)
 def test_truncated_real_files(tmp_path, real_data, file, fraction):
     source = real_data / file
     whole = source.read_bytes()
