@@ -73,9 +73,9 @@ class Course:
         """Grade one student's submission, or by default all of them; return what nbgrader logged."""
         return self._run(Autograde, lab, student)
 
-    def feedback(self, lab: str) -> list[Path]:
-        """Write one HTML page per student; return their paths."""
-        self._run(GenerateFeedback, lab)
+    def feedback(self, lab: str, student: str = "*") -> list[Path]:
+        """Write one HTML page for one student, or by default for all; return the paths of all pages."""
+        self._run(GenerateFeedback, lab, student)
         return sorted(self.root.glob(f"feedback/*/{lab}/*.html"))
 
     def gradebook(self) -> Gradebook:

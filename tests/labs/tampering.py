@@ -166,8 +166,6 @@ TRICKS = {
     "strips-asserts": (wrong_mass(STRIP_ASSERTS), LATER),
     "swallows-errors": (wrong_mass(SWALLOW_ERRORS), ()),
     "replaces-abs": (wrong_mass("def abs(x):\n    return 0.0"), LATER),
-    "replaces-abs-everywhere": (wrong_mass("import builtins\nbuiltins.abs = lambda x: 0.0"), LATER),
-    "replaces-math": (wrong_mass("import math\nmath.sqrt = lambda x: (x / 2) ** 0.5"), LATER),
     "always-equal": (wrong_mass(ALWAYS_EQUAL), ("check-window",)),
     "leaves-quietly": (wrong_mass(LEAVE_QUIETLY), ("check-window",)),
     "kills-the-kernel": (wrong_mass("import os\nos._exit(0)"), LATER),

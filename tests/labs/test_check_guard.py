@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import subprocess
+import sys
 
 import check_guard
 import nbgrader_plugins
@@ -81,6 +83,26 @@ def test_tools_are_checked_in_the_kernel():
     for spoiled in ({"abs": lambda x: 0}, {"all": list}, {"__builtins__": __builtins__, "len": print}):
         with pytest.raises(RuntimeError, match="belong to Python"):
             exec(check_guard.BEFORE, dict(spoiled))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "import builtins; builtins.abs = lambda x: 0.0",
+        "import builtins; builtins.float = type('float', (float,), {})",
+        "import math; math.sqrt = lambda x: x",
+        "import random; random.Random = type('Random', (random.Random,), {'random': lambda self: 0.5})",
+    ],
+)
+def test_replaced_tools_are_found_wherever_they_hide(spoil):
+    """In a process of its own, because they stay replaced."""
+    code = f"{spoil}\nexec({check_guard.BEFORE!r}, {{}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "belong to Python" in done.stderr
+    honest = subprocess.run(
+        [sys.executable, "-c", code.replace(spoil, "")], capture_output=True, text=True, check=False
+    )
+    assert (honest.returncode, honest.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
