@@ -31,11 +31,11 @@ def write_fixed(path, values, columns, *, key="df", block=0):
     return path
 
 
-def particles(n, seed=1, labelled=True):
-    """Events with 0 to 700 particles in no order, zeros behind the last one."""
+def particles(n, seed=1, labelled=True, most=700):
+    """Events with 0 to `most` particles in no order, zeros behind the last one."""
     rng = np.random.default_rng(seed)
     rows = np.zeros((n, 2100 + labelled))
-    for row, count in zip(rows, rng.integers(0, 701, n), strict=True):
+    for row, count in zip(rows, rng.integers(0, most + 1, n), strict=True):
         row[: 3 * count] = np.stack(
             [rng.exponential(5, count) + 0.1, rng.normal(0, 1, count), rng.uniform(-np.pi, np.pi, count)], axis=1
         ).ravel()

@@ -132,21 +132,29 @@ def choose(leaves: Sequence[Leaf], wanted: Iterable[str] | None, where: object) 
     if wanted is None:
         return list(leaves)
     chosen: set[str] = {leaf.branch for leaf in leaves if leaf.collection is None and leaf.field in IDENTITY}
+    by_name = _index(leaves)
     for name in [wanted] if isinstance(wanted, str) else wanted:
-        found = {leaf.branch for leaf in leaves if _is_meant(leaf, name)}
+        found = by_name.get(name, set())
+        if not found and any(mark in name for mark in "*?["):
+            found = {
+                leaf.branch
+                for leaf in leaves
+                if fnmatch.fnmatchcase(leaf.name, name) or fnmatch.fnmatchcase(leaf.branch, name)
+            }
         if not found:
             raise _missing(leaves, name, where)
         chosen |= found
     return [leaf for leaf in leaves if leaf.branch in chosen]
 
 
-def _is_meant(leaf: Leaf, name: str) -> bool:
-    own = _split(leaf.branch)[0]  # The collection's name in this file, before it was renamed.
-    if name in (leaf.collection, leaf.name, leaf.branch, own):
-        return True
-    return any(mark in name for mark in "*?[") and any(
-        fnmatch.fnmatchcase(text, name) for text in (leaf.name, leaf.branch)
-    )
+def _index(leaves: Sequence[Leaf]) -> dict[str, set[str]]:
+    """Every word that means a branch: its collection, also as it is called in this file, and its names."""
+    by_name: dict[str, set[str]] = {}
+    for leaf in leaves:
+        own = _split(leaf.branch)[0]
+        for word in {leaf.collection, leaf.name, leaf.branch, own} - {None}:
+            by_name.setdefault(word, set()).add(leaf.branch)
+    return by_name
 
 
 def _missing(leaves: Sequence[Leaf], name: str, where: object) -> MissingBranchError:
