@@ -20,7 +20,8 @@ DATA = Path(__file__).resolve().parent.parent / "_static" / "dimuon-pt-slider.js
 
 CAPTION = (
     "Simulation. Mass of pairs of muons with opposite charge in the bundled dimuon sample. Both muons must have a "
-    "transverse momentum above the cut that the slider sets. The thin line is the spectrum at the lowest cut."
+    "transverse momentum above the cut that the slider sets. The thin line is the spectrum at the lowest cut. "
+    "The processes are mixed so that every peak can be seen: heights of different peaks cannot be compared."
 )
 
 
