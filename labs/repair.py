@@ -62,17 +62,16 @@ class RestoreCells(OverwriteCells):
 
     def add_missing_grade_cells(self, nb, resources):
         notebook = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
-        order = [cell.name for cell in notebook.source_cells]
+        sources = {cell.name: cell for cell in notebook.source_cells}
         answers = self.kinds("solution")
         for check in notebook.grade_cells:
             place = {cell.metadata.get("nbgrader", {}).get("grade_id"): i for i, cell in enumerate(nb.cells)}
             if check.name in place:
                 continue
-            rank = order.index(check.name)
-            # Behind the nearest earlier cell that is still there.
-            before = max((place[name] for name in order[:rank] if name in place), default=-1)
-            cell = notebook.source_cells[rank]
-            restored = self.missing_cell_transform(cell, check.max_score, is_solution=check.name in answers)
-            nb.cells.insert(before + 1, restored)
+            # Behind its answer; if that has lost its label too, at the end, where everything is defined.
+            behind = place.get(check.name.removeprefix("check-"), len(nb.cells) - 1)
+            is_answer = check.name in answers
+            cell = self.missing_cell_transform(sources[check.name], check.max_score, is_solution=is_answer)
+            nb.cells.insert(behind + 1, cell)
             self.log.warning("%s: the cell %s was missing", resources["nbgrader"]["student"], check.name)
         return nb, resources

@@ -104,6 +104,14 @@ def honest_accidents() -> NotebookNode:
     return notebook
 
 
+def all_labels_lost() -> NotebookNode:
+    """All answers right, but pasted into a new notebook by an editor that knows no labels."""
+    notebook = answered({})
+    for cell in notebook.cells:
+        cell.metadata = NotebookNode()
+    return notebook
+
+
 def wrong_mass(extra: str = "", first_cell: str = "") -> NotebookNode:
     """A wrong mass, with code of one's own behind the answer or before everything else."""
     notebook = answered({"mass": WRONG["mass"]["missing factor 2"] + "\n" + extra})

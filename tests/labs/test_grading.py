@@ -14,7 +14,7 @@ from course import Course
 from nbgrader import preprocessors as steps
 from nbgrader_plugins import LmsExportPlugin
 from submissions import LAB1, answered, cell_named, grade_id, read_lab
-from tampering import TRICKS, all_wrong_all_changed, honest_accidents, skip
+from tampering import TRICKS, all_labels_lost, all_wrong_all_changed, honest_accidents, skip
 from wrong_answers_lab1 import WRONG
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -47,6 +47,7 @@ class Graded:
 def submissions() -> dict[str, object]:
     """Student -> notebook."""
     found = {"model": read_lab("source"), "untouched": read_lab("release"), "honest": honest_accidents()}
+    found["labels-lost"] = all_labels_lost()
     for task, answers in WRONG.items():
         found[f"wrong-{task}"] = answered({task: next(iter(answers.values()))})
     found["changed-checks"] = all_wrong_all_changed()
@@ -77,7 +78,7 @@ def test_the_untouched_release_scores_zero(graded):
     assert sum(graded.course.scores(LAB1, "untouched").values()) == 0
 
 
-@pytest.mark.parametrize("student", ["model", "honest"])
+@pytest.mark.parametrize("student", ["model", "honest", "labels-lost"])
 def test_right_answers_score_everything(graded, student):
     """Also if Colab saved the notebook, a check was deleted, an answer copied, and a variable is called `sum`."""
     assert graded.lost(student) == {}
