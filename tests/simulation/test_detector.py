@@ -165,6 +165,14 @@ def test_each_particle_is_called_what_it_is(gun, species):
     assert set(charges.to_list()) == {-1}
 
 
+def test_a_muon_leaves_no_energy_in_the_calorimeters(gun, species):
+    for eta in (0.5, 3.0):
+        seen = observe(gun([[(13, 100.0, eta, 1.0)]] * 300), species, RNG(5))
+        assert set(ak.flatten(seen.particles.kind).to_list()) <= {MUON}
+        # Where no track is found the muon is lost altogether: beyond the tracker always.
+        assert np.mean(seen.sum_et == 0) == pytest.approx(0.01 if eta < 2.5 else 1.0, abs=0.02)
+
+
 def test_a_neutrino_is_missing_momentum(gun, species):
     seen = observe(gun([[(12, 300.0, 0.3, 0.5), (22, 300.0, 0.1, 0.5 - np.pi)]] * 300), species, RNG(4))
     assert abs(np.median(seen.met_pt) - 300) < 5

@@ -107,10 +107,11 @@ def test_events_keep_their_place_in_the_batch():
 
 
 def decay_chain():
-    """Proton -> Z (22) -> Z (62) -> mu mu gamma; and a b hadron -> J/psi-free muon."""
+    """Proton -> Z (22) -> Z (44, recoil) -> Z (62) -> mu mu, one mu -> mu gamma; and a b hadron -> mu mu."""
     rows = [  # id, status, mother1, pt
-        (90, -11, 0, 0.0), (2212, -12, 0, 0.0), (23, -22, 1, 5.0), (23, -62, 2, 6.0), (13, -23, 3, 40.0),
-        (-13, 1, 3, 39.0), (13, 1, 4, 38.0), (22, 1, 4, 2.5), (511, -83, 1, 20.0), (13, 1, 8, 7.0), (-13, 1, 8, 1.0),
+        (90, -11, 0, 0.0), (2212, -12, 0, 0.0), (23, -22, 1, 5.0), (23, -44, 2, 5.5), (23, -62, 3, 6.0),
+        (13, -23, 4, 40.0), (-13, 1, 4, 39.0), (13, 1, 5, 38.0), (22, 1, 5, 2.5), (511, -83, 1, 20.0),
+        (13, 1, 9, 7.0), (-13, 1, 9, 1.0),
     ]  # fmt: skip
     pdg, status, mother, pt = (np.array(column) for column in zip(*rows, strict=True))
     zero = np.zeros(len(rows))
@@ -123,7 +124,7 @@ def test_generated_particles_know_their_mothers():
     assert [(p["pdgId"], p["status"], p["genPartIdxMother"]) for p in kept] == [
         (23, 22, -1), (23, 62, 0), (13, 23, 1), (-13, 1, 1), (13, 1, 2), (13, 1, -1),
     ]  # fmt: skip
-    assert place.tolist() == [-1, -1, 0, 1, 2, 3, 4, -1, -1, 5, -1]
+    assert place.tolist() == [-1, -1, 0, -1, 1, 2, 3, 4, -1, -1, 5, -1]
     flags = [p["statusFlags"] for p in kept]
     assert [bool(flag & PROMPT) for flag in flags] == [True] * 5 + [False]
     assert [bool(flag & HARD_PROCESS) for flag in flags] == [True, False, True, False, False, False]

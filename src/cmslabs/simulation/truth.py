@@ -56,7 +56,7 @@ def generated_particles(batch: Batch) -> tuple[ak.Array, np.ndarray]:
     ancestor, prompt = _climb(kept, mother, keep, hadron | (absolute == 15))
 
     p2 = pt[kept] ** 2 + batch.pz[kept] ** 2
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         eta = np.where(pt[kept] > 0, np.arcsinh(batch.pz[kept] / pt[kept]), np.copysign(2e4, batch.pz[kept]))
     flags = PROMPT * prompt + HARD_PROCESS * hard[kept] + LAST_COPY * ~copied[kept]
     columns = {
