@@ -16,7 +16,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from cmslabs.errors import ConfigError, SimulationError
+from cmslabs.errors import ConfigError, MissingExtraError, SimulationError
 from cmslabs.io import sha256
 from cmslabs.jobs import Chunk, chunk_seed
 from cmslabs.simulation import production
@@ -189,6 +189,31 @@ def test_bytes_that_are_no_chunk_are_refused():
 def test_options_that_do_not_fit_are_refused(tmp_path, process, options, match):
     with pytest.raises(ConfigError, match=match):
         simulate(process, out=tmp_path, **({"events": 5, "seed": 1} | options))
+
+
+@pytest.mark.parametrize("package", ["pythia8mc", "fastjet", "numba"])
+def test_a_missing_package_is_named_before_anything_starts(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"'{package}'.*cmslabs\[sim\]"):
+        simulate("qcd-dijets", 5, 1, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chunks_of_other_code_are_refused(tmp_path, monkeypatch):
+    run_recipe(Recipe(W_PRIME), 2, 1, tmp_path)
+    monkeypatch.setattr(production, "EVENT_CODE", ("simulation/tracker",))
+    with pytest.raises(ConfigError, match=r"chunks of another job \(different: code\)"):
+        run_recipe(Recipe(W_PRIME), 2, 1, tmp_path)
+
+
+def test_every_module_that_a_chunk_runs_through_is_part_of_its_identity():
+    """What `generate_chunk` imports, directly or not, is hashed or stands in the identity as data."""
+    code = "import sys, cmslabs.simulation.production; print(*(m for m in sys.modules if m.startswith('cmslabs.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    rooms = {name.removeprefix("cmslabs.").replace(".", "/") for name in loaded if name.count(".") == 2}
+    needed = {name for name in rooms if name.startswith(("simulation/", "features/"))}
+    # A process is in the identity as its settings, a chunk file is checked when it is read.
+    assert needed - {"simulation/process", "simulation/chunkfile"} == set(production.EVENT_CODE)
 
 
 def test_the_task_travels_to_workers():

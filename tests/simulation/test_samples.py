@@ -83,6 +83,39 @@ def test_constituents_belong_to_the_features():
         assert (energy > 0).all()
 
 
+def described(card):
+    """Patterns of the columns that a card describes; one line may name several."""
+    return [name for column in load_card(card).columns for name in column.name.split(", ")]
+
+
+def test_cards_describe_every_column_of_the_tables():
+    table = read_table(FOLDER / "dijet-features.parquet")
+    assert sorted(described("sim-dijet-features")) == sorted(table.columns)
+    types = {
+        name: column.type for column in load_card("sim-dijet-features").columns for name in column.name.split(", ")
+    }
+    assert {name: str(kind) for name, kind in table.dtypes.items() if name != "process"} == {
+        name: kind for name, kind in types.items() if name != "process"
+    }
+    jets = read_events(FOLDER / "dijet-constituents.parquet")
+    names = [f"{name}.{field}" for name in jets.fields for field in jets[name].fields]
+    assert sorted(described("sim-dijet-constituents")) == sorted([*names, "event", "process", "label"])
+
+
+@pytest.mark.parametrize("card", ["sim-dimuon", "sim-fourlepton"])
+def test_cards_describe_branches_that_exist(card):
+    import fnmatch
+
+    import uproot
+
+    with uproot.open(FOLDER / FILES[card][0]) as file:
+        branches = file["Events"].keys()
+        units = nano_provenance(FILES[card][0]).units
+    for pattern in described(card):
+        assert fnmatch.filter(branches, pattern), pattern
+    assert set(units) == {name for name in branches if not (name[0] == "n" and name[1].isupper())}
+
+
 def on_this_platform(provenance):
     """Bytes are promised where the samples were made: elsewhere the last bit of a logarithm may differ."""
     return provenance.details["platform"] == f"{platform.system()} {platform.machine()}"

@@ -14,7 +14,7 @@ import awkward as ak
 import numpy as np
 
 from cmslabs.errors import ConfigError, SimulationError, require
-from cmslabs.io import versions
+from cmslabs.io import json_hash, sha256, versions
 from cmslabs.jobs import Chunk, make_chunks, run_chunks
 from cmslabs.simulation.chunkfile import is_whole, pack, read_record
 from cmslabs.simulation.dijet_events import dijet_events
@@ -30,6 +30,12 @@ CHUNK_SIZE = 1000
 BATCH_SIZE = 200
 #: A chunk gives up after so many tries per wanted event, and this many in any case.
 TRIES_PER_EVENT, LEAST_TRIES = 500, 5000
+#: Modules that decide what events look like (settings and selections stand in the identity as they are).
+EVENT_CODE = (
+    *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "leptons", "nano", "production")),
+    *(f"simulation/{name}" for name in ("pythia", "tracker", "trigger", "truth")),
+    *(f"features/{name}" for name in ("clustering", "dijets", "particles", "softdrop", "substructure")),
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,18 @@ class Recipe:
             "content": sorted(self.content),
             "batch_size": BATCH_SIZE,
             "versions": versions("pythia8mc", "fastjet", "numpy", "awkward"),
+            "code": code_hash(),
         }
+
+
+def code_hash() -> str:
+    """Hash of the source code that shapes events.
+
+    With it in a job's identity, chunks that an older version of the code left behind are never taken for ours.
+    """
+    package = Path(__file__).parents[1]
+    code = {name: sha256(package / f"{name}.py") for name in EVENT_CODE}
+    return json_hash(code)
 
 
 def generate_chunk(recipe: Recipe, chunk: Chunk) -> bytes:
