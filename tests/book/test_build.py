@@ -81,6 +81,16 @@ def test_pages_run_once_and_failures_are_told(sandbox, monkeypatch, capsys):
     assert "planted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "good"), [("[this page](index.md)", True), ("[no page](gone.md)", False)])
+def test_warning_ends_the_build(sandbox, text, good):
+    (sandbox / "_config.yml").write_text("title: Small\nonly_build_toc_files: true\n")
+    (sandbox / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (sandbox / "index.md").write_text(f"# Small\n\nSee {text}.\n")
+    # The second run must not forget the first one's warnings.
+    assert [build_book.render() == 0, build_book.render() == 0] == [good, good]
+
+
 def test_traceback_on_a_page_is_found(sandbox):
     build_book.HTML.mkdir(parents=True)
     (build_book.HTML / "good.html").write_text("<div class='output text'>")

@@ -58,6 +58,19 @@ def launch_links(site: Path, name: str) -> dict[str, str]:
     return {kind: link for kind, host in hosts.items() for link in links if link.startswith(host)}
 
 
+def run_seconds(site: Path) -> dict[str, float]:
+    """How long each executed page took, from the table that the site itself shows."""
+    soup = BeautifulSoup((site / "book" / "how-to-use.html").read_text(encoding="utf-8"), "html.parser")
+    rows = [[cell.get_text(strip=True) for cell in row.find_all("td")] for row in soup.select("table tr")]
+    return {row[0]: float(row[3]) for row in rows if len(row) == 5}
+
+
+def declared_minutes(page: str) -> float:
+    """The ``run_minutes`` that a chapter's box declares."""
+    cells = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return float(re.search(r"run_minutes:\s*([\d.]+)", "".join(cells[0]["source"]))[1])
+
+
 def _squeeze(text: str) -> str:
     """Text without spaces."""
     return re.sub(r"\s+", "", text)

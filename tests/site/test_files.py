@@ -6,13 +6,28 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
-from site_files import OWN_PAGES, ROOT, dead_links, launch_links, leaks, page_names, secret_lines, toc_files
+from site_files import (
+    OWN_PAGES,
+    ROOT,
+    dead_links,
+    declared_minutes,
+    launch_links,
+    leaks,
+    page_names,
+    run_seconds,
+    secret_lines,
+    toc_files,
+)
 
 pytestmark = pytest.mark.site
 
 
 def test_pages_are_those_of_the_table_of_contents(site):
     assert set(page_names(site)) - set(OWN_PAGES) == {f"{name}.html" for name in toc_files()}
+
+
+def test_address_of_the_site_leads_to_its_first_page(site):
+    assert f'url={toc_files()[0]}.html"' in (site / "index.html").read_text(encoding="utf-8")
 
 
 def test_links_inside_the_site_work(site):
@@ -43,6 +58,15 @@ def test_nothing_of_a_labs_solution_is_published(site):
         secret = secret_lines(source, public)
         assert secret, f"{source.name} has no solution that could leak"
         assert leaks(site, secret) == []
+
+
+def test_pages_take_about_as_long_as_they_say(site):
+    measured = run_seconds(site)
+    assert len(measured) >= 3
+    assert {page: seconds for page, seconds in measured.items() if seconds > 60} == {}
+    # A busy machine may be slower than the one on which the chapter was written, but not by far.
+    declared = {page: 60 * declared_minutes(page) for page in measured}
+    assert {page: seconds for page, seconds in measured.items() if seconds > 5 * declared[page]} == {}
 
 
 def test_executed_pages_are_published_with_results_but_sources_as_written(site):
