@@ -24,7 +24,7 @@ from cmslabs.simulation.chunkfile import is_whole, pack, unpack
 from cmslabs.simulation.generator import simulate
 from cmslabs.simulation.processes import PROCESSES, get_process
 from cmslabs.simulation.production import Recipe, generate_chunk, run_recipe, summarise
-from cmslabs.simulation.pythia import pythia_seed
+from cmslabs.simulation.pythia import muonic_branching_ratio, pythia_seed
 
 W_PRIME = PROCESSES["wprime-2prong"]
 #: Three chunks of 25 events: enough to be interrupted in, a second or two of work.
@@ -221,6 +221,16 @@ def test_the_task_travels_to_workers():
 
     recipe = Recipe(get_process("qcd-dijets"), content=("constituents",))
     assert pickle.loads(pickle.dumps(partial(generate_chunk, recipe))).args == (recipe,)
+
+
+@pytest.mark.slow
+def test_forced_decays_are_stated(tmp_path):
+    """J/psi -> mu mu happens in 6 % of the decays, Upsilon(1S) -> mu mu in 2.5 %; Pythia's table knows that."""
+    ratios = simulate("upsilon", events=1, seed=9, out=tmp_path).summary["forced_branching_ratios"]
+    assert ratios["553"] == pytest.approx(0.025, abs=0.001)
+    assert set(ratios) == {"553", "100553", "200553"}
+    assert muonic_branching_ratio(443) == pytest.approx(0.0596, abs=0.001)
+    assert muonic_branching_ratio(23) == pytest.approx(0.0337, abs=0.001)
 
 
 def test_the_record_says_what_was_done(tmp_path):

@@ -39,7 +39,7 @@ class Process:
         Further settings by name, for example Z bosons that decay to muons only.
     forced : tuple of int
         Hadrons (PDG numbers) whose decay to muons is forced.  Pythia's cross-section does not know
-        that: it has to be multiplied by the branching ratio, which the run's record states.
+        that: it has to be multiplied by the branching ratio, which the record of `simulate` states.
     """
 
     name: str
