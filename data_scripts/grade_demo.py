@@ -9,6 +9,7 @@ import argparse
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,7 @@ sys.path[0] = str(ROOT / "labs")
 import nbformat  # noqa: E402
 from course import Course  # noqa: E402
 from nbgrader_plugins import LmsExportPlugin  # noqa: E402
+from sqlalchemy.exc import SAWarning  # noqa: E402
 
 LAB = "lab1-first-look"
 #: Student -> points that the machine must give, of 20; five more wait for a person.
@@ -43,6 +45,8 @@ def grade_by_hand(course: Course, student: str, points: float) -> None:
 
 def main() -> int:
     """Do all steps and say where the results lie."""
+    # nbgrader builds its database objects before it adds them to a session, and SQLAlchemy says so each time.
+    warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "_build" / "grade-demo", help="where to work")
     folder = parser.parse_args().folder
