@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from importlib.util import find_spec
 
 #: Pattern of a test's name -> why it may skip where everything is installed.
 ALLOWED_SKIPS = {
     r"test_.*_gpu\b": "there is no GPU in continuous integration",
 }
+
+#: What needs the extras `jets` and `sim`, which have no wheels on Windows.  Elsewhere everything is collected.
+collect_ignore_glob = []
+if sys.platform == "win32" and find_spec("fastjet") is None:
+    collect_ignore_glob += [
+        f"{folder}/{room}*" for folder in ("src/cmslabs", "tests") for room in ("features", "simulation")
+    ]
+    collect_ignore_glob += ["tests/cli/test_features_cli.py", "tests/cli/test_simulate_cli.py"]
 
 _unexpected: list[str] = []
 
