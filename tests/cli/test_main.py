@@ -62,3 +62,46 @@ def test_a_reader_that_goes_away_is_no_error():
     outcome = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in outcome.stderr
     assert "BrokenPipe" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["features", "{particles}", "{tmp}/file/table.csv"],
+        ["features", "{particles}", "{tmp}/folder.csv"],
+        ["data", "export", "{sample}", "{tmp}/file/muons.parquet", "--branches", "Muon_pt"],
+        ["data", "export", "{sample}", "{tmp}/folder.parquet", "--branches", "Muon_pt"],
+        ["simulate", "drell-yan", "--events", "1", "--out", "{tmp}/file"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line_and_status_2(tmp_path, command):
+    from cmslabs.data.download import dataset_path
+
+    pytest.importorskip("fastjet")
+    if command[0] == "simulate":
+        pytest.importorskip("pythia8mc")
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.parquet").mkdir()
+    names = {"tmp": tmp_path, "sample": dataset_path("sim-fourlepton"), "particles": _two_particles(tmp_path)}
+    outcome = call(*(part.format(**names) for part in command))
+    assert outcome.returncode == 2
+    assert outcome.stdout == ""
+    assert "Traceback" not in outcome.stderr
+    last = outcome.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert str(tmp_path) in last
+    assert not list(tmp_path.glob("**/.part-*"))
+
+
+def _two_particles(folder):
+    """Two events of two particles each, in Parquet."""
+    import awkward as ak
+
+    from cmslabs.data.tables import write_events
+    from cmslabs.io import Provenance
+
+    one = [{"pt": 500.0, "eta": 0.0, "phi": 0.0}, {"pt": 400.0, "eta": 0.1, "phi": 3.0}]
+    path = folder / "particles.parquet"
+    write_events(path, ak.Array([{"particles": one}] * 2), Provenance(source="test", simulation=True, script="test"))
+    return path

@@ -49,3 +49,16 @@ def main() -> None:
         # but Python would complain while it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # A folder that may not be written, a full disk: the system's reason, not a stack of our functions.
+        message(f"error: {_system_error(error)}")
+        sys.exit(2)
+
+
+def _system_error(error: OSError) -> str:
+    """One line for an error of the operating system: where, why, and what to do."""
+    # The second name of a rename is the file that the user asked for; the first is our temporary one.
+    where = error.filename if error.filename2 is None else error.filename2
+    place = "" if where is None else f"{where}: "
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{place}the system refuses ({reason}). Check the path, your rights there, and the free space."
