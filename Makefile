@@ -36,7 +36,7 @@ serve: $(READY) ## Serve the built site on http://127.0.0.1:8000
 	@test -f _build/html/index.html || { echo "There is no site yet; build it with: make book"; exit 2; }
 	@$(VENV_PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-test: $(READY) ## Run every test: notebooks, doctests, unit tests, site (build the site first for the last)
+test: $(READY) ## Run every test: notebooks, doctests, unit tests, site (built first if it is stale)
 	@$(VENV_PYTHON) data_scripts/run_tests.py --workers $(WORKERS)
 
 lint: $(READY) ## Check style and the order of the rooms

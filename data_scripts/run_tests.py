@@ -1,4 +1,7 @@
-"""Run every test of the project: first the notebooks against their stored outputs, then the rest."""
+"""Run every test of the project: first the notebooks against their stored outputs, then the rest.
+
+Some tests visit the built site with a browser.  If the site is missing or older than its sources, it is built first.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import build_book
 
 ROOT = Path(__file__).resolve().parent.parent
 #: nbval runs every cell and compares the outputs of the tagged ones.  Release notebooks are left out:
@@ -24,11 +29,21 @@ def run(name: str, arguments: list[str], workers: int) -> int:
     return status
 
 
+def site_is_fresh() -> bool:
+    """Whether the built site belongs to the sources as they are now."""
+    stamp = build_book.HTML / ".source-hash"
+    return stamp.is_file() and stamp.read_text() == build_book.site_hash()
+
+
 def main() -> int:
     """Both runs, also when the first fails; the last line printed is the last run's count."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
     workers = parser.parse_args().workers
+    if not site_is_fresh():
+        command = [sys.executable, str(ROOT / "data_scripts" / "build_book.py"), "--workers", str(workers)]
+        if status := subprocess.run(command, cwd=ROOT, check=False).returncode:
+            return status
     notebooks = run("notebooks", NOTEBOOKS, workers)
     unit = run("tests", UNIT, workers)
     if notebooks:

@@ -158,7 +158,7 @@ FAULTS = {
         change(lambda cells: cells[4].outputs.append(new_output("display_data", {"image/png": "AAAA"}))),
         "no plain text",
     ),
-    "machine path": (replace(3, "print(0)", "open('/home/somebody/x')"), "somebody's machine"),
+    "machine path": (replace(3, "print(0)", "open('/home" + "/somebody/x')"), "somebody's machine"),
 }
 
 
