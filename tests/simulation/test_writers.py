@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from cmslabs.data.lhco import read_particles
 from cmslabs.data.nanoaod import open_nanoaod, read_nanoaod
-from cmslabs.data.tables import read_events, read_table
+from cmslabs.data.tables import read_events, read_provenance, read_table
 from cmslabs.features.dijets import dijet_table
 from cmslabs.simulation.generator import simulate
 from cmslabs.simulation.nano import FILTERS
@@ -100,6 +100,14 @@ def test_the_parquet_format_holds_the_same_events(four_leptons, tmp_path):
     np.testing.assert_array_equal(ak.flatten(jagged.Muon.pt), ak.flatten(nano.Muon.pt))
     np.testing.assert_array_equal(jagged.MET.pt, nano.MET.pt)
     np.testing.assert_array_equal(jagged.HLT.PFHT900, nano.HLT.PFHT900)
+
+
+def test_units_are_named_as_the_fields_of_the_parquet_file(tmp_path):
+    made = simulate("jpsi", events=2, seed=2, out=tmp_path, chunk_size=2, format="parquet")
+    events, units = read_events(made.files["events"]), read_provenance(made.files["events"]).units
+    fields = {f"{name}.{field}" for name in events.fields for field in events[name].fields}
+    assert set(units) == fields | {name for name in events.fields if not events[name].fields}
+    assert (units["Muon.pt"], units["MET.phi"], units["Muon.dz"]) == ("GeV", "rad", "cm")
 
 
 def test_the_particle_file_gives_the_features_again(dijets):

@@ -207,7 +207,11 @@ def _jets(events: ak.Array, start: int, label: int) -> ak.Array:
 
 def _write_leptons(paths: list[Path], out: Path, name: str, format: str, recipe: Recipe, record: Provenance):
     files = {"events": out / f"{name}.{format}"}
-    record = _with_units(record, branch_units(next(_numbered(paths))))
+    units = branch_units(next(_numbered(paths)))
+    if format == "parquet":
+        # There branches are fields of records: Muon.pt, not Muon_pt.
+        units = {name.replace("_", ".", 1): unit for name, unit in units.items()}
+    record = _with_units(record, units)
     if format == "root":
         tried = record.details["run"]["tried"]
         runs = {
