@@ -9,6 +9,7 @@ import uproot
 from peak_memory import peak_megabytes
 
 from cmslabs.data import export as module
+from cmslabs.data.download import dataset_path
 from cmslabs.data.export import export
 from cmslabs.data.nanoaod import open_nanoaod, read_nanoaod
 from cmslabs.data.tables import read_events, read_provenance
@@ -141,3 +142,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     print({n: round(peak) for n, peak in peaks.items()}, "MB")
     # The larger file holds 120 MB of numbers: kept together they would show.
     assert peaks[1_600_000] - peaks[200_000] < 40
+
+
+def test_who_asks_for_a_counter_is_told_what_to_ask_for(tmp_path):
+    sample = dataset_path("sim-fourlepton")
+    with pytest.raises(MissingBranchError, match=r"nMuon.*counts the entries of Muon: ask for Muon"):
+        export(sample, tmp_path / "x.parquet", ["Muon", "nMuon"])
+    with pytest.raises(MissingBranchError) as caught:
+        export(sample, tmp_path / "x.parquet", ["nThing"])
+    assert "counts" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

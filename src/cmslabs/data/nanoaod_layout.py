@@ -161,6 +161,8 @@ def _missing(leaves: Sequence[Leaf], name: str, where: object) -> MissingBranchE
     known = sorted({leaf.collection for leaf in leaves if leaf.collection} | {leaf.name for leaf in leaves})
     close = close_names(name.replace("_", ".", 1) if name.replace("_", ".", 1) in known else name, known)
     hints = [f"Close names: {', '.join(close)}."] if close else ["'cmslabs data check FILE' lists what it has."]
+    if name.startswith("n") and name[1:] in known:
+        hints = [f"It counts the entries of {name[1:]}: ask for {name[1:]}, the lengths of its lists are this number."]
     hints += [text for text in [remark(name)] if text]
     return MissingBranchError(
         f"has no collection or branch '{name}'.", where=f"{where}, Events", remedy=" ".join(hints)
