@@ -211,3 +211,9 @@ def test_export_of_a_real_file(run, real_data, tmp_path):
     status, _, err = run("data", "export", source, str(out), "--branches", "Muon_pt,Muon_eta")
     assert status == 0, err
     assert out.stat().st_size > 0
+
+
+def test_an_empty_list_is_printed_as_none():
+    from cmslabs.cli.data import _plain
+
+    assert (_plain([]), _plain(["Tau", "SV"]), _plain(0)) == ("none", "Tau, SV", "0")

@@ -105,3 +105,13 @@ def _two_particles(folder):
     path = folder / "particles.parquet"
     write_events(path, ak.Array([{"particles": one}] * 2), Provenance(source="test", simulation=True, script="test"))
     return path
+
+
+def test_doctor_says_that_the_cache_cannot_be_written(monkeypatch, tmp_path):
+    from cmslabs.cli import doctor
+
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CMSLABS_DATA", str(tmp_path / "file"))
+    assert "cannot be written: set CMSLABS_DATA" in doctor.report()["data"]["cache"]
+    monkeypatch.setenv("CMSLABS_DATA", str(tmp_path / "to be made"))
+    assert doctor.report()["data"]["cache"] == str(tmp_path / "to be made")

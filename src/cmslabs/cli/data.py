@@ -181,4 +181,4 @@ def _announce(card: Card, files: list) -> None:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+    return (", ".join(str(item) for item in value) or "none") if isinstance(value, list | tuple) else str(value)

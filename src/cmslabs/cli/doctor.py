@@ -107,8 +107,10 @@ def _gpu() -> str:
 def _cache() -> dict[str, str]:
     folder = cache_folder()
     place = folder if folder.exists() else next(parent for parent in folder.parents if parent.exists())
+    writable = place.is_dir() and os.access(place, os.W_OK)
+    note = "" if writable else " (cannot be written: set CMSLABS_DATA to a folder of your own)"
     return {
-        "cache": str(folder),
+        "cache": f"{folder}{note}",
         "free space": f"{shutil.disk_usage(place).free / 1e9:.1f} GB",
         "offline": "yes" if os.environ.get("CMSLABS_OFFLINE", "") not in ("", "0") else "no",
     }
