@@ -90,7 +90,7 @@ def _open(source: Path, chunk_size: int) -> Iterator[ak.Array]:
 
         return iterate_events(source, chunk_size=chunk_size)
     raise DataError(
-        f"no format of particles ends in {source.suffix or 'nothing'!r}.",
+        f"no format of particles ends in {source.suffix!r}.",
         where=source,
         remedy="Give an LHC Olympics file (.h5) or events in .parquet.",
     )

@@ -31,7 +31,7 @@ def check_table_name(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix not in TABLE_ENDINGS:
         raise DataError(
-            f"no table format ends in {path.suffix or 'nothing'!r}.",
+            f"no table format ends in {path.suffix!r}.",
             where=path,
             remedy=f"Choose a name that ends in {', '.join(TABLE_ENDINGS[:-1])} or {TABLE_ENDINGS[-1]}.",
         )
