@@ -41,6 +41,33 @@ def test_a_table_of_dijets(call, tmp_path):
     assert "12/12" in err
 
 
+def test_another_run_is_not_overwritten(call, tmp_path):
+    arguments = ("simulate", "graviton-ww", "--events", 3, "--out", tmp_path, "--no-mpi", "--seed")
+    assert call(*arguments, 3)[0] == 0
+    files = sorted(tmp_path.glob("graviton-ww*"))
+    before = [path.read_bytes() for path in files]
+    code, _, err = call(*arguments, 4)
+    assert code == 2
+    assert "belongs to another run (different: seed)" in err
+    assert [path.read_bytes() for path in files] == before
+    # The same run again is no other run.
+    assert call(*arguments, 3)[0] == 0
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_an_interruption_says_how_to_go_on(call, tmp_path, monkeypatch):
+    from cmslabs.simulation import generator
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generator, "run_recipe", interrupt)
+    code, out, err = call("simulate", "drell-yan", "--events", 3, "--out", tmp_path)
+    assert code != 0
+    assert out == ""
+    assert "the same command goes on" in err
+
+
 def test_json_is_all_of_stdout(call, tmp_path):
     arguments = ("--events", 10, "--out", tmp_path, "--json", "--particles", "--constituents")
     code, out, err = call("simulate", "wprime-3prong", *arguments)

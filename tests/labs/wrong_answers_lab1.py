@@ -37,8 +37,7 @@ WINDOW = "Z_WINDOW = (81.0, 101.0)\nn_window = {}"
 
 WRONG = {
     "predict": {
-        "undecided": 'prediction = {"A": 0.5, "B": 0.5, "C": 0.5, "D": 0.5}',
-        "sure and wrong about one": 'prediction = {"A": 1.0, "B": 0.0, "C": 1.0, "D": 1.0}',
+        "sure and wrong about all": 'prediction = {"A": 0.0, "B": 1.0, "C": 1.0, "D": 0.0}',
         "percent": 'prediction = {"A": 90, "B": 10, "C": 10, "D": 90}',
         "one is missing": 'prediction = {"A": 1.0, "B": 0.0, "C": 0.0}',
     },

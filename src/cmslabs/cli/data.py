@@ -181,4 +181,6 @@ def _announce(card: Card, files: list) -> None:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return _plain([f"{key} {_plain(inner)}" for key, inner in value.items()])
     return (", ".join(str(item) for item in value) or "none") if isinstance(value, list | tuple) else str(value)

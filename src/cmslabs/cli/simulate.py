@@ -49,19 +49,23 @@ def simulate(
     """
     from cmslabs.simulation.generator import simulate as run
 
-    made = run(
-        process,
-        events,
-        seed,
-        out,
-        workers=workers,
-        mpi=mpi,
-        variant=variant,
-        format=format,
-        constituents=constituents,
-        particles=particles,
-        progress=True,
-    )
+    try:
+        made = run(
+            process,
+            events,
+            seed,
+            out,
+            workers=workers,
+            mpi=mpi,
+            variant=variant,
+            format=format,
+            constituents=constituents,
+            particles=particles,
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        message("interrupted: finished chunks are kept in --out, and the same command goes on from there")
+        raise
     summary = made.summary
     if as_json:
         result_json({"files": {kind: str(path) for kind, path in made.files.items()}, **summary})

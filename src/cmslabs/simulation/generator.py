@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pandas as pd
 from cmslabs.data.tables import event_writer, write_table
 from cmslabs.errors import ConfigError
 from cmslabs.features.dijets import DIJET_COLUMNS
-from cmslabs.io import Provenance, json_hash, sha256, versions, write_json
+from cmslabs.io import Provenance, json_hash, read_json, sha256, versions, write_json
 from cmslabs.simulation.chunkfile import read_events_of_chunk, read_record
 from cmslabs.simulation.lhco_file import write_lhco_particles
 from cmslabs.simulation.process import Process
@@ -111,7 +112,7 @@ def simulate(
     Raises
     ------
     ConfigError
-        If an option does not fit the process.
+        If an option does not fit the process, or `out` holds this process from another run.
     SimulationError
         If Pythia refuses the process, or too few events pass.
     JobError
@@ -123,6 +124,7 @@ def simulate(
     recipe = Recipe(process, mpi, variant, content)
     identity = recipe.identity() | {"events": events, "seed": seed, "chunk_size": chunk_size}
     name = _name(recipe)
+    _refuse_to_replace(Path(out) / f"{name}.json", identity)
     folder = Path(out) / f"{name}-chunks-{json_hash(identity, digits=8)}"
     paths = run_recipe(
         recipe, events, seed, folder, workers=workers, executor=executor, progress=progress, chunk_size=chunk_size
@@ -158,6 +160,20 @@ def _check(process: Process, format: str | None, constituents: bool, particles: 
     if format is not None and format not in known:
         raise ConfigError(f"cannot be written as {format!r}.", where=process.name, remedy=f"Use: {' or '.join(known)}.")
     return known[0] if format is None else format
+
+
+def _refuse_to_replace(record: Path, identity: dict[str, Any]) -> None:
+    """Let the same run write its files again, but never over those of another seed or another option."""
+    if not record.exists():
+        return
+    found = read_json(record).get("provenance", {}).get("details", {})
+    changed = sorted(key for key, value in identity.items() if found.get(key) != json.loads(json.dumps(value)))
+    if changed:
+        raise ConfigError(
+            f"belongs to another run (different: {', '.join(changed)}).",
+            where=record,
+            remedy="Choose another folder, or delete the files that it names.",
+        )
 
 
 def _name(recipe: Recipe) -> str:
