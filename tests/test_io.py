@@ -166,6 +166,13 @@ def test_existing_file(tmp_path):
     assert existing_file(str(tmp_path / "x")) == tmp_path / "x"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="no plain file"):
+        existing_file(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "a/../..", "link/x"])
 def test_names_that_lead_out(tmp_path, name):
     folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"

@@ -152,6 +152,9 @@ def existing_file(path: str | os.PathLike) -> Path:
         raise DataError("is a folder, but a file is needed.", where=path, remedy="Name a file inside it.")
     if not path.exists():
         raise DataError("there is no such file.", where=path, remedy="Check the name and the current folder.")
+    if not path.is_file():
+        # A pipe or a device would be waited for without end, or could be read only once.
+        raise DataError("is no plain file.", where=path, remedy="Write its content into a file first.")
     return path
 
 

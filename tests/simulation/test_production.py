@@ -237,7 +237,7 @@ def test_the_record_says_what_was_done(tmp_path):
     made = simulate(W_PRIME, events=3, seed=9, out=tmp_path, mpi=True)
     assert made.files["features"].name == "wprime-2prong-mpi-features.parquet"
     record = json.loads(made.files["record"].read_text())
-    assert record["kind"] == "simulated"
+    assert record["kind"] == "simulation"
     assert record["n_events"] == 3
     assert record["files"]["features"]["sha256"] == sha256(made.files["features"])
     provenance = record["provenance"]

@@ -177,7 +177,8 @@ def _cms_csv(path: Path):
             odd = ak.any(abs(events[name].charge) != 1, axis=1)
             tally.count(f"{name}.charge", "is neither +1 nor -1", ak.to_numpy(odd))
     tally.add_events(events)
-    details = {name: _span(events[name]) for name in ("M", "mZ1", "mZ2") if name in events.fields and len(events)}
+    masses = [name for name in ("M", "mZ1", "mZ2") if name in events.fields and len(events)]
+    details = {f"{name} [GeV]": _span(events[name]) for name in masses}
     leptons = sum(ak.num(events[name]) for name in ("Muon", "Electron") if name in events.fields)
     details["leptons per event"] = sorted(set(ak.to_list(leptons)))
     return len(events), tally.problems(), details | tally.details()

@@ -255,7 +255,7 @@ def _card(process: Process, record: Provenance, summary: dict[str, Any], files: 
     return {
         "name": process.name,
         "title": process.title,
-        "kind": "simulated",
+        "kind": "simulation",
         "n_events": summary["events"],
         "summary": summary,
         "files": {
