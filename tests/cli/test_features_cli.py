@@ -12,27 +12,12 @@ import hdf5plugin  # noqa: F401  (registers the compression of the real file)
 import numpy as np
 import pytest
 
-from cmslabs.cli.main import main
 from cmslabs.data.lhco import read_lhco_features
 from cmslabs.data.tables import read_provenance, read_table, write_events
 from cmslabs.io import Provenance
 
 pytest.importorskip("fastjet", reason="needs the extra jets")
 pytest.importorskip("numba", reason="needs the extra jets")
-
-
-@pytest.fixture
-def call(monkeypatch, capfd):
-    """Run the command line in this process; gives exit status, stdout and stderr (also what C prints)."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cmslabs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capfd.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

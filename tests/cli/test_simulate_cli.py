@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from cmslabs.cli.main import main
 from cmslabs.data.nanoaod import read_nanoaod
 from cmslabs.data.tables import read_provenance, read_table
 
 pytest.importorskip("pythia8mc", reason="the extra 'sim' is not installed")
-
-
-@pytest.fixture
-def call(monkeypatch, capfd):
-    """Run the command line in this process; gives exit status, stdout and stderr (also what C prints)."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cmslabs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capfd.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_a_table_of_dijets(call, tmp_path):
