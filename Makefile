@@ -45,7 +45,7 @@ lint: $(READY) ## Check style and the order of the rooms
 	@$(BIN)/lint-imports
 
 lab: $(READY) ## Open JupyterLab in the labs folder
-	@$(BIN)/jupyter lab --notebook-dir=labs/release
+	@$(BIN)/jupyter lab --notebook-dir=labs/release $(if $(filter 0,$(shell id -u)),--allow-root)
 
 labs: $(READY) ## Regenerate the student notebooks from their sources
 	@$(VENV_PYTHON) data_scripts/release_labs.py
