@@ -10,6 +10,7 @@ import numpy as np
 from cmslabs.features.clustering import cluster_jets
 from cmslabs.features.dijets import dijet_table
 from cmslabs.simulation.detector import Observed, observe
+from cmslabs.simulation.hot_cell import HotCell
 from cmslabs.simulation.pythia import Batch, Species
 
 __all__ = ["N_CONSTITUENTS", "dijet_events", "passes_trigger"]
@@ -20,7 +21,12 @@ N_CONSTITUENTS = 100
 
 
 def dijet_events(
-    batch: Batch, species: Species, selection: Mapping[str, float], rng: np.random.Generator, content: tuple[str, ...]
+    batch: Batch,
+    species: Species,
+    selection: Mapping[str, float],
+    rng: np.random.Generator,
+    content: tuple[str, ...],
+    hot_cell: HotCell | None = None,
 ) -> tuple[ak.Array, np.ndarray]:
     """Measure a batch, keep what the trigger takes, and describe it.
 
@@ -33,6 +39,8 @@ def dijet_events(
     rng : numpy.random.Generator
     content : tuple of str
         ``"features"`` always; ``"constituents"`` and ``"particles"`` where they are wanted.
+    hot_cell : HotCell, optional
+        Fires in every event, before the trigger: noise makes it fire as particles do.
 
     Returns
     -------
@@ -43,6 +51,8 @@ def dijet_events(
         Position of each kept event in the batch.
     """
     observed = observe(batch, species, rng)
+    if hot_cell is not None:
+        observed = hot_cell.fire(observed, rng)
     jets = cluster_jets(observed.particles, RADIUS, MIN_PT)
     good = passes_trigger(jets, selection)
     jets, observed = jets[good], observed.select(good)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cmslabs.errors import SimulationError
+from cmslabs.simulation.hot_cell import HotCell
 
 __all__ = ["COMMON", "Process"]
 
@@ -40,6 +41,8 @@ class Process:
     forced : tuple of int
         Hadrons (PDG numbers) whose decay to muons is forced.  Pythia's cross-section does not know
         that: it has to be multiplied by the branching ratio, which the record of `simulate` states.
+    hot_cell : HotCell or None
+        Dijets: a calorimeter cell that fires in every event, as a fault of the detector.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Process:
     selection: Mapping[str, float] = field(default_factory=dict)
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forced: tuple[int, ...] = ()
+    hot_cell: HotCell | None = None
 
     def lines(self, mpi: bool | None = None, variant: str | None = None) -> tuple[str, ...]:
         """All settings for Pythia, in the order in which they are to be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ BATCH_SIZE = 200
 TRIES_PER_EVENT, LEAST_TRIES = 500, 5000
 #: Modules that decide what events look like (settings and selections stand in the identity as they are).
 EVENT_CODE = (
-    *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "leptons", "nano", "production")),
-    *(f"simulation/{name}" for name in ("pythia", "tracker", "trigger", "truth")),
+    *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "hot_cell", "leptons")),
+    *(f"simulation/{name}" for name in ("nano", "production", "pythia", "tracker", "trigger", "truth")),
     *(f"features/{name}" for name in ("clustering", "dijets", "particles", "softdrop", "substructure")),
 )
 
@@ -65,8 +65,10 @@ class Recipe:
 
     def identity(self) -> dict[str, Any]:
         """The same as plain JSON, with the versions that shape the numbers."""
+        cell = self.process.hot_cell
         return {
             "process": self.process.name,
+            **({} if cell is None else {"hot_cell": asdict(cell)}),
             "settings": list(self.lines),
             "selection": dict(self.process.selection),
             "variant": self.variant,
@@ -124,7 +126,8 @@ def generate_chunk(recipe: Recipe, chunk: Chunk) -> bytes:
 
 def _observe(recipe: Recipe, batch, species: Species, rng: np.random.Generator) -> tuple[ak.Array, np.ndarray]:
     if recipe.process.kind == "dijet":
-        return dijet_events(batch, species, recipe.process.selection, rng, recipe.content)
+        process = recipe.process
+        return dijet_events(batch, species, process.selection, rng, recipe.content, process.hot_cell)
     return nano_events(batch, species, recipe.process.selection, rng)
 
 
