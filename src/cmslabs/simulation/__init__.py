@@ -1,1 +1,1 @@
-"""TBD."""
+"""Events in the same layout as data: processes, generator, light detector, samples and sealed boxes."""
