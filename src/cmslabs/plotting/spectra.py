@@ -13,7 +13,7 @@ from cmslabs.errors import ConfigError
 from cmslabs.plotting.binned import Spectrum, as_spectrum, bin_integrals
 from cmslabs.plotting.style import COLORS, MARKERS, STYLE, axis_label, label_axes, new_figure
 
-__all__ = ["plot_fit", "plot_spectrum"]
+__all__ = ["draw_pulls", "draw_spectrum", "events_label", "plot_fit", "plot_spectrum"]
 
 
 def plot_spectrum(
@@ -79,11 +79,11 @@ def plot_spectrum(
     width = _common_width(spectra)
     ax = new_figure()[1] if ax is None else ax
     for index, (name, spectrum) in enumerate(spectra.items()):
-        _draw(ax, spectrum, kind, index, name, per_width=width is None)
+        draw_spectrum(ax, spectrum, kind, index, name, per_width=width is None)
     if isinstance(data, Mapping):
         ax.legend(fontsize=STYLE["legend.fontsize"], frameon=False)
     _scale(ax, list(spectra.values()), log, logx)
-    return label_axes(ax, simulation, xlabel=xlabel, xunit=unit, ylabel=_events_label(width, unit), source=source)
+    return label_axes(ax, simulation, xlabel=xlabel, xunit=unit, ylabel=events_label(width, unit), source=source)
 
 
 def plot_fit(
@@ -143,7 +143,9 @@ def plot_fit(
         raise ConfigError("a fit is drawn on bins of equal width.", remedy="Histogram the values in equal bins.")
     low, high = fit_range or (spectrum.edges[0], spectrum.edges[-1])
     figure, ax, panel = new_figure(height=5.4, pulls=True)
-    _draw(ax, spectrum, "points", 0, "Simulated events" if simulation else "Data", per_width=False, color="black")
+    draw_spectrum(
+        ax, spectrum, "points", 0, "Simulated events" if simulation else "Data", per_width=False, color="black"
+    )
 
     x = np.linspace(low, high, 600)
     ax.plot(x, np.asarray(model(x)) * spectrum.width, color=COLORS[2], label="Fit")
@@ -155,8 +157,12 @@ def plot_fit(
     _scale(ax, [spectrum], log, logx=False)
 
     inside = (spectrum.edges[:-1] >= low - 1e-9) & (spectrum.edges[1:] <= high + 1e-9)
-    _draw_pulls(panel, spectrum, bin_integrals(model, spectrum.edges), inside)
-    label_axes(ax, simulation, ylabel=_events_label(spectrum.width, unit), source=source)
+    expected = bin_integrals(model, spectrum.edges)
+    weighted = not np.allclose(spectrum.variances, spectrum.counts)
+    variance = spectrum.variances if weighted else expected
+    shown = inside & (variance > 0)
+    draw_pulls(panel, spectrum.centres[shown], (spectrum.counts - expected)[shown] / np.sqrt(variance[shown]))
+    label_axes(ax, simulation, ylabel=events_label(spectrum.width, unit), source=source)
     panel.set_xlabel(axis_label(xlabel, unit))
     figure.align_ylabels([ax, panel])
     return ax, panel
@@ -181,7 +187,7 @@ def _common_width(spectra: Mapping[Any, Spectrum]) -> float | None:
     return widths[0] if same else None
 
 
-def _draw(ax: Axes, spectrum: Spectrum, kind: str, index: int, label, per_width: bool, color=None) -> None:
+def draw_spectrum(ax: Axes, spectrum: Spectrum, kind: str, index: int, label, per_width: bool, color=None) -> None:
     """One spectrum with its own colour and marker."""
     color = color or COLORS[index % len(COLORS)]
     scale = 1 / spectrum.widths if per_width else np.ones_like(spectrum.counts)
@@ -213,21 +219,17 @@ def _scale(ax: Axes, spectra: Sequence[Spectrum], log: bool, logx: bool) -> None
     ax.set_ylim(bottom if negative else 0, top * 1.1)
 
 
-def _draw_pulls(panel: Axes, spectrum: Spectrum, expected: np.ndarray, inside: np.ndarray) -> None:
-    """Pulls of the bins inside the fit range, with the band where two of three should be."""
-    weighted = not np.allclose(spectrum.variances, spectrum.counts)
-    variance = spectrum.variances if weighted else expected
-    shown = inside & (variance > 0)
-    pulls = (spectrum.counts - expected)[shown] / np.sqrt(variance[shown])
+def draw_pulls(panel: Axes, x: np.ndarray, pulls: np.ndarray) -> None:
+    """Pulls as points, with the band where two of three should be."""
     panel.axhspan(-1, 1, color=COLORS[3], alpha=0.35, linewidth=0)
     panel.axhline(0, color="black", linewidth=1)
-    panel.plot(spectrum.centres[shown], pulls, "o", color="black", markersize=4)
+    panel.plot(x, pulls, "o", color="black", markersize=4)
     reach = max(3.5, 1.15 * np.abs(pulls).max(initial=0))
     panel.set_ylim(-reach, reach)
     panel.set_ylabel("Pull", loc="center")
 
 
-def _events_label(width: float | None, unit: str | None) -> str:
+def events_label(width: float | None, unit: str | None) -> str:
     """What the y axis counts: "Events / 2 GeV", "Events / 0.05", "Events / GeV", "Events / bin width"."""
     pure = unit in (None, "", "1")
     if width is None:
