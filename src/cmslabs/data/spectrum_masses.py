@@ -140,9 +140,10 @@ def _round_outwards(low: float, high: float, n_bins: int) -> tuple[float, float]
     """
     unit = 10.0 ** (np.floor(np.log10((high - low) / n_bins)) - 1)
     steps = int(np.ceil((high - low) / n_bins / unit - 1e-9))
-    grid = unit
+    # Begin at a multiple of the width; if that is zero, at one of its last digit, or of a finer one.
+    grid = steps * unit
     while 0 < low < grid:
-        grid /= 10
+        grid = unit if grid > unit else grid / 10
     begin = np.floor(low / grid + 1e-9) * grid
     while True:
         edges = [float(f"{edge:.12g}") for edge in (begin, begin + n_bins * steps * unit)]

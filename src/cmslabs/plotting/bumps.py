@@ -7,16 +7,14 @@ from matplotlib.axes import Axes
 
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.plotting.binned import Spectrum
+from cmslabs.plotting.decor import SMALLEST_P, draw_band, draw_blind, draw_sigmas, in_words, p_of, place_legend
 from cmslabs.plotting.spectra import draw_pulls, draw_spectrum, events_label
-from cmslabs.plotting.style import COLORS, STYLE, axis_label, label_axes, new_figure
+from cmslabs.plotting.style import COLORS, axis_label, label_axes, new_figure
 
 __all__ = ["plot_bump", "plot_limits", "plot_local_p"]
 
 #: A spectrum that spans more than this factor is drawn on a logarithmic axis.
 STEEP = 50.0
-#: A p-value smaller than this is drawn here: floating-point numbers end soon after.
-SMALLEST_P = 1e-300
-_INNER, _OUTER = COLORS[9], "#fbe3b5"  # Light blue and light orange: apart in brightness and for every viewer.
 
 
 def plot_bump(
@@ -97,16 +95,14 @@ def plot_bump(
         _draw_signal(ax, panel, spectrum, background, signal, scale)
     tops = (np.maximum(visible.counts + np.sqrt(visible.variances), background + error + signal)) * scale
     _scale(ax, visible, background * scale, scale, log)
-    for axes in (ax, panel) if blind is not None else ():
-        low, high = spectrum.edges[:-1][~shown], spectrum.edges[1:][~shown]
-        if len(low):
-            area = axes.axvspan(low[0], high[-1], facecolor="none", edgecolor=COLORS[8], hatch="///", linewidth=0)
-            area.set_label("Blinded")
+    if not shown.all():
+        for axes in (ax, panel):
+            draw_blind(axes, (spectrum.edges[:-1][~shown][0], spectrum.edges[1:][~shown][-1]), hide=False)
     ax.set_xlim(spectrum.edges[0], spectrum.edges[-1])
     label_axes(ax, simulation, ylabel=events_label(spectrum.width, unit), source=source)
     panel.set_xlabel(axis_label(xlabel, unit))
     figure.align_ylabels([ax, panel])
-    _place_legend(ax, spectrum.centres, tops, note)
+    place_legend(ax, spectrum.centres, tops, note)
     return ax, panel
 
 
@@ -159,35 +155,6 @@ def _scale(ax: Axes, spectrum: Spectrum, background: np.ndarray, scale: np.ndarr
         ax.set_ylim(bottom=min(0, 1.1 * heights.min(initial=0)))
 
 
-def _place_legend(ax: Axes, x: np.ndarray, reach: np.ndarray, title: str | None = None, below: bool = False) -> None:
-    """A legend in the upper (or lower) corner that needs less room, and so much room that it hides nothing.
-
-    Parameters
-    ----------
-    x, reach : ndarray, shape (n,)
-        How high (or low) the drawing goes at each x.
-    """
-    side = "lower" if below else "upper"
-    legend = ax.legend(loc=f"{side} right", title=title, title_fontsize=12, fontsize=STYLE["legend.fontsize"])
-    legend.set_frame_on(False)
-    ax.figure.canvas.draw()
-    box = legend.get_window_extent().transformed(ax.transAxes.inverted())
-    scale = ax.yaxis.get_transform()
-    ends = scale.transform(ax.get_ylim())[:: -1 if below else 1]
-    left, right = ax.get_xlim()
-    place = (x - left) / (right - left)
-    height = (scale.transform(reach) - ends[0]) / (ends[1] - ends[0])
-    room = 1 - ((box.y1 if below else 1 - box.y0) + 0.03)
-    step = (x[1:] - x[:-1]).max(initial=0) / (right - left)
-    needed = {}
-    for corner, under in {"right": place > box.x0 - step, "left": place < 1 - box.x0 + step}.items():
-        needed[corner] = max(height[under].max(initial=0) / max(room, 0.2), height.max(initial=0) / 0.97, 0.1)
-    corner = min(needed, key=needed.get)
-    legend.set_loc(f"{side} {corner}")
-    far = scale.inverted().transform(ends[0] + needed[corner] * (ends[1] - ends[0]))
-    ax.set_ylim(**{"bottom" if below else "top": float(far)})
-
-
 def plot_local_p(
     mass: np.ndarray,
     local_p: np.ndarray,
@@ -197,6 +164,7 @@ def plot_local_p(
     unit: str | None,
     global_p: float | None = None,
     expected: np.ndarray | None = None,
+    blind: tuple[float, float] | None = None,
     source: str | None = None,
 ) -> Axes:
     """Draw the local p-value against the mass: the deeper, the less does it look like background.
@@ -214,12 +182,14 @@ def plot_local_p(
     expected : array_like, shape (5,) or (5, n), optional
         What spectra without a signal give, for example for their smallest local p: quantiles at -2, -1, 0, 1
         and 2 standard deviations.
+    blind : tuple of float, optional
+        Masses that were not looked at: hatched.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Dashed lines mark 1, 2, 3, 4 and 5 standard deviations; a lowest point that is far beyond has lines at
-        10, 20 and 30.
+        Dashed lines mark 1, 2, 3, 4, 5, 10, 15 and 20 standard deviations, as far as the axis goes and where there
+        is room.  What lies below 1e-100 is drawn there.
 
     Raises
     ------
@@ -229,8 +199,8 @@ def plot_local_p(
     Examples
     --------
     >>> ax = plot_local_p([100.0, 110.0, 120.0], [0.4, 0.01, 0.6], simulation=True, xlabel="Mass", unit="GeV")
-    >>> ax.get_yscale(), [text.get_text() for text in ax.texts][:3]
-    ('log', ['1σ', '2σ', '3σ'])
+    >>> ax.get_yscale(), [text.get_text() for text in ax.texts]
+    ('log', ['Simulation', '3σ', '1σ', '2σ'])
     """
     mass, local_p = _pair(mass, local_p)
     if not ((local_p >= 0) & (local_p <= 1)).all():
@@ -240,44 +210,23 @@ def plot_local_p(
     ax.set_yscale("log")
     lowest = drawn
     if expected is not None:
-        band = np.broadcast_to(np.asarray(expected, dtype=float).reshape(5, -1), (5, len(mass))).clip(SMALLEST_P)
-        _draw_band(ax, mass, np.sort(band, axis=0))
-        lowest = np.minimum(drawn, band.min(axis=0))
+        band = np.asarray(expected, dtype=float).reshape(5, -1)
+        what = "Lowest expected" if band.shape[1] == 1 else "Expected"
+        band = np.sort(np.broadcast_to(band, (5, len(mass))).clip(SMALLEST_P), axis=0)
+        draw_band(ax, mass, band, what)
+        lowest = np.minimum(drawn, band[0])
     ax.plot(mass, drawn, color="black", linewidth=2, label="Observed")
+    beyond = local_p < SMALLEST_P
+    ax.plot(mass[beyond], drawn[beyond], "v", color="black", markersize=6)
+    if blind is not None:
+        draw_blind(ax, blind, hide=True)
     ax.set_xlim(mass[0], mass[-1])
-    ax.set_ylim(lowest.min() / 3, 1.5)
-    _draw_sigmas(ax, min(lowest.min(), _p_of(3.1)))
-    said = None if global_p is None else _in_words(global_p)
+    ax.set_ylim(min(lowest.min(), p_of(3.1)), 1.5)
     label_axes(ax, simulation, xlabel=xlabel, xunit=unit, ylabel="Local p-value", source=source)
-    _place_legend(ax, mass, np.minimum(lowest, _p_of(3.1)), said, below=True)
+    place_legend(ax, mass, lowest, None if global_p is None else in_words(global_p), below=True)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], p_of(3.2)))
+    draw_sigmas(ax)
     return ax
-
-
-def _draw_sigmas(ax: Axes, lowest: float) -> None:
-    """Lines at whole standard deviations down to the lowest p, their names beside the plot."""
-    near = lowest > _p_of(8.0)
-    for sigma in (1, 2, 3, 4, 5) if near else (1, 3, 5, 10, 20, 30):
-        p = _p_of(sigma)
-        if p >= lowest / 3:
-            ax.axhline(p, color=COLORS[8], linestyle="--", linewidth=1, zorder=1)
-            place = {"transform": ax.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 12}
-            ax.text(1.01, p, f"{sigma}σ", **place)
-
-
-def _p_of(sigma: float) -> float:
-    """One-sided tail of a normal distribution."""
-    from scipy.special import ndtr
-
-    return float(ndtr(-sigma))
-
-
-def _in_words(p: float) -> str:
-    """A p-value and its significance."""
-    from scipy.special import ndtri
-
-    if p <= SMALLEST_P:
-        return "Global p: too small for a number"
-    return f"Global p = {p:.2g} ({float(-ndtri(p)):.1f}σ)"
 
 
 def plot_limits(
@@ -288,6 +237,7 @@ def plot_limits(
     simulation: bool,
     xlabel: str,
     unit: str | None,
+    blind: tuple[float, float] | None = None,
     source: str | None = None,
 ) -> Axes:
     """Draw upper limits on a signal's yield, and the band in which they should lie without a signal.
@@ -300,7 +250,7 @@ def plot_limits(
         Upper limits at 95 % confidence [events].
     expected : array_like, shape (5, n)
         Limits of spectra without a signal: -2, -1, 0, 1 and 2 standard deviations.
-    simulation, xlabel, unit, source
+    simulation, xlabel, unit, blind, source
         As in `plot_bump`.
 
     Returns
@@ -318,15 +268,17 @@ def plot_limits(
     >>> expected = np.array([[5.0, 4.0], [7.0, 6.0], [10.0, 8.0], [14.0, 11.0], [19.0, 15.0]])
     >>> ax = plot_limits([1000.0, 2000.0], [9.0, 9.5], expected, simulation=True, xlabel="Dijet mass", unit="GeV")
     >>> ax.get_ylabel()
-    'Upper limit on signal events (95 % CL)'
+    'Signal events (95 % CL limit)'
     """
     mass, observed = _pair(mass, observed)
     expected = np.asarray(expected, dtype=float)
     if expected.shape != (5, len(mass)) or not np.isfinite(expected).all():
         raise DataError(f"the expected limits must be 5 x {len(mass)} finite numbers, not {expected.shape}.")
     ax = new_figure()[1]
-    _draw_band(ax, mass, expected)
+    draw_band(ax, mass, expected, "Expected")
     ax.plot(mass, observed, color="black", linewidth=2, label="Observed")
+    if blind is not None:
+        draw_blind(ax, blind, hide=True)
     ax.set_xlim(mass[0], mass[-1])
     every = np.concatenate([observed[None], expected])
     if every.max() > STEEP * every[every > 0].min():
@@ -334,10 +286,8 @@ def plot_limits(
         ax.set_ylim(bottom=0.5 * every[every > 0].min())
     else:
         ax.set_ylim(bottom=0)
-    label_axes(
-        ax, simulation, xlabel=xlabel, xunit=unit, ylabel="Upper limit on signal events (95 % CL)", source=source
-    )
-    _place_legend(ax, mass, every.max(axis=0))
+    label_axes(ax, simulation, xlabel=xlabel, xunit=unit, ylabel="Signal events (95 % CL limit)", source=source)
+    place_legend(ax, mass, every.max(axis=0))
     return ax
 
 
@@ -348,10 +298,3 @@ def _pair(mass, values) -> tuple[np.ndarray, np.ndarray]:
     if (np.diff(mass) <= 0).any():
         raise DataError("the masses must rise.", remedy="Take one width, or the best one, for each mass.")
     return mass, values
-
-
-def _draw_band(ax: Axes, x: np.ndarray, quantiles: np.ndarray) -> None:
-    """What is expected without a signal: 95 and 68 % bands and the median."""
-    ax.fill_between(x, quantiles[0], quantiles[4], color=_OUTER, linewidth=0, label="Expected, 95 %")
-    ax.fill_between(x, quantiles[1], quantiles[3], color=_INNER, linewidth=0, label="Expected, 68 %")
-    ax.plot(x, quantiles[2], color=COLORS[8], linestyle="--", linewidth=1.5, label="Expected, median")
