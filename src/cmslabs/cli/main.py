@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cmslabs
-from cmslabs.cli import data, doctor, features, simulate
+from cmslabs.cli import box, bumphunt, data, doctor, features, simulate
 from cmslabs.cli.common import message, new_app
 from cmslabs.errors import CmslabsError
 
@@ -17,8 +17,10 @@ __all__ = ["app", "main"]
 
 app = new_app("Tools of the course 'Anomaly hunting at the LHC'.")
 app.add_typer(data.app, name="data")
+app.add_typer(box.app, name="box")
 app.command("simulate")(simulate.simulate)
 app.command("features")(features.features)
+app.command("bumphunt")(bumphunt.bumphunt)
 app.command("doctor")(doctor.doctor)
 
 

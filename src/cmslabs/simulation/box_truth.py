@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
-from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,6 +19,7 @@ from pydantic import Field, model_validator
 from cmslabs.config import StrictModel, validate
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.io import canonical_json, read_json, write_json
+from cmslabs.simulation.box_secret import secret_key, stream
 
 __all__ = [
     "KINDS",
@@ -29,13 +28,9 @@ __all__ = [
     "box_truth",
     "check_statement",
     "commitment",
-    "is_guessable",
     "possible_truths",
     "read_statement",
-    "secret_key",
     "statement_of",
-    "stream",
-    "stream_seed",
     "write_statement",
 ]
 
@@ -49,10 +44,6 @@ SIGNAL_SHARE = (0.03, 0.05)
 #: A hot cell's towers (abs(eta) < 1.3, where the jets are), its pT [GeV], and the share of events in which it fires.
 TOWER_ETA, TOWERS_ETA, TOWERS_PHI = 0.087, 15, 72
 CELL_PT, CELL_SHARE = (150, 250), (0.02, 0.03)
-#: Shorter secrets can be guessed against a public commitment.
-SAFE_LENGTH = 12
-#: One guess costs about 50 ms and 16 MB.
-SCRYPT = {"salt": b"cmslabs sealed box 1", "n": 2**14, "r": 8, "p": 1, "dklen": 32}
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -135,48 +126,6 @@ class Statement(StrictModel):
 
     truth: Truth
     salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-
-
-def secret_key(secret: str) -> bytes:
-    """32 bytes from a secret, made slow on purpose (scrypt, RFC 7914), so that guessing is expensive.
-
-    Equal text in another Unicode form, or with spaces around it, is the same secret.
-
-    Raises
-    ------
-    ConfigError
-        If the secret is empty.
-    """
-    text = unicodedata.normalize("NFC", secret).strip()
-    if not text:
-        raise ConfigError("the secret is empty.", where="seed", remedy="Choose a phrase of at least 12 characters.")
-    return _scrypt(text)
-
-
-@lru_cache(maxsize=64)
-def _scrypt(text: str) -> bytes:
-    return hashlib.scrypt(text.encode(), **SCRYPT)
-
-
-def is_guessable(secret: str) -> bool:
-    """Whether the secret is so short that a program finds it by trying, with the public commitment as the judge.
-
-    Examples
-    --------
-    >>> is_guessable("1234"), is_guessable("three red herrings")
-    (True, False)
-    """
-    return len(unicodedata.normalize("NFC", secret).strip()) < SAFE_LENGTH
-
-
-def stream_seed(key: bytes, purpose: str) -> int:
-    """A seed of 63 bits for one purpose.  Seeds of two purposes have nothing to do with each other."""
-    return int.from_bytes(hashlib.sha256(key + purpose.encode()).digest()[:8], "big") >> 1
-
-
-def stream(key: bytes, purpose: str) -> np.random.Generator:
-    """Random numbers for one purpose, from all bits of the key."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(key + purpose.encode()).digest(), "big"))
 
 
 def possible_truths(secret: str) -> dict[str, Truth]:
