@@ -131,7 +131,7 @@ def _column_names(path: Path) -> list[str]:
         remedy = "Remove the comment lines above the names of the columns."
     elif len(names) == 1 and any(sign in first for sign in ";\t"):
         remedy = "Separate the columns by commas."
-    elif names and all(_is_number(name) for name in names):
+    elif all(_is_number(name) for name in names):
         remedy = "Put the names of the columns there, such as 'mass', or 'centre,width,count'."
     if remedy is not None:
         raise DataError(f"its first line names no columns: {', '.join(names)[:60]!r}.", where=path, remedy=remedy)

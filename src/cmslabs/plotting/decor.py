@@ -24,7 +24,7 @@ def place_legend(ax: Axes, x: np.ndarray, reach: np.ndarray, title: str | None =
         How high (or low) the drawing goes at each x.
     """
     side = "lower" if below else "upper"
-    legend = ax.legend(loc=f"{side} right", title=title, title_fontsize=12, fontsize=STYLE["legend.fontsize"])
+    legend = ax.legend(loc=f"{side} right", title=title, title_fontsize=13, fontsize=STYLE["legend.fontsize"])
     legend.get_frame().set(facecolor="white", edgecolor="none", alpha=1.0)
     legend.set_frame_on(below)  # Lines that cross the whole plot end at a white box.
     ax.figure.canvas.draw()
@@ -67,7 +67,7 @@ def draw_sigmas(ax: Axes) -> None:
         if place > 0 and all(abs(place - other) > 0.055 for other in taken):
             taken.append(place)
             ax.axhline(p_of(sigma), color=COLORS[8], linestyle="--", linewidth=1, zorder=1)
-            ax.text(1.01, place, f"{sigma}σ", transform=ax.transAxes, ha="left", va="center", fontsize=12)
+            ax.text(1.01, place, f"{sigma}σ", transform=ax.transAxes, ha="left", va="center", fontsize=13)
 
 
 def p_of(sigma: float) -> float:
