@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB1 = "lab1-first-look"
+LAB2 = "lab2-is-it-a-bump"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:
@@ -41,3 +43,23 @@ def cell_named(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookN
     """The cell with this grade_id."""
     (cell,) = [cell for cell in notebook.cells if grade_id(cell) == name]
     return cell
+
+
+def points_of(lab: str) -> dict[str, int]:
+    """The points of each graded cell, in the order of the lab, as its source states them."""
+    labels = [cell.metadata.get("nbgrader", {}) for cell in read_lab("source", lab).cells]
+    return {label["grade_id"]: label["points"] for label in labels if label.get("grade")}
+
+
+def wrong_answers(lab: str) -> dict[str, dict[str, str]]:
+    """{task: {mistake: what the student writes}}, from this lab's own file beside this one."""
+    return _wrong(lab).WRONG
+
+
+def points_left(lab: str, task: str, mistake: str) -> float:
+    """The points that a wrong answer still gets: none, but where the lab's file says otherwise."""
+    return getattr(_wrong(lab), "LEFT", {}).get((task, mistake), 0.0)
+
+
+def _wrong(lab: str):
+    return importlib.import_module(f"wrong_answers_{lab.split('-')[0]}")

@@ -11,13 +11,16 @@ import pytest
 import yaml
 from course import Course, lab_names
 from nbgrader.nbgraderformat import MetadataValidator
-from submissions import LAB1, ROOT, cell_named, grade_id, read_lab
+from submissions import LAB1, LAB2, ROOT, cell_named, grade_id, points_of, read_lab, wrong_answers
 
 import cmslabs
 
 LABS = lab_names()
 KINDS = ("source", "release")
-STUDENT_IMPORTS = {"cmslabs", "numpy", "awkward", "hist", "matplotlib", "mplhep"}
+#: The package and what it needs anyway, and two modules of Python.
+STUDENT_IMPORTS = {"cmslabs", "numpy", "scipy", "awkward", "hist", "matplotlib", "mplhep", "math", "statistics"}
+#: What given cells with a label, and checks, may use besides.
+LABELLED_IMPORTS = {"hashlib", "random"}
 SET_UP_IMPORTS = {"importlib", "pathlib", "subprocess", "sys", "tempfile"}
 
 
@@ -26,8 +29,16 @@ def is_set_up(cell) -> bool:
     return cell.cell_type == "code" and cell.source.startswith("# This cell is the same in every lab.")
 
 
-def test_there_is_a_lab():
-    assert LAB1 in LABS
+def test_there_are_labs():
+    assert {LAB1, LAB2} <= set(LABS)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_each_task_of_each_lab_has_at_least_three_mistakes_to_try(lab):
+    """A lab without a file of wrong answers fails here, so that no lab goes ungraded."""
+    wrong = wrong_answers(lab)
+    assert {f"check-{task}" for task in wrong} | {"judgement"} == set(points_of(lab))
+    assert all(len(answers) >= 3 for answers in wrong.values())
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -109,9 +120,10 @@ def test_outputs_are_kept_only_where_tagged(lab, kind):
     assert kept >= 3
 
 
-def test_both_notebooks_keep_the_same_outputs():
+@pytest.mark.parametrize("lab", LABS)
+def test_both_notebooks_keep_the_same_outputs(lab):
     def kept(kind):
-        return {cell.id: cell.outputs for cell in read_lab(kind).cells if cell.get("outputs")}
+        return {cell.id: cell.outputs for cell in read_lab(kind, lab).cells if cell.get("outputs")}
 
     assert kept("source") == kept("release")
 
@@ -135,7 +147,7 @@ def test_only_packages_that_students_have_are_imported(lab, kind):
         if cell.cell_type != "code":
             continue
         allowed = (
-            SET_UP_IMPORTS if is_set_up(cell) else STUDENT_IMPORTS | ({"math", "random"} if grade_id(cell) else set())
+            SET_UP_IMPORTS if is_set_up(cell) else STUDENT_IMPORTS | (LABELLED_IMPORTS if grade_id(cell) else set())
         )
         for node in ast.walk(ast.parse(cell.source)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -169,24 +181,22 @@ def test_the_links_open_this_lab(lab, kind):
     assert f"(https://colab.research.google.com/github/{name}/blob/main/{path})" in text
 
 
-def test_points_in_the_text_are_the_points_of_the_checks():
+@pytest.mark.parametrize("lab", LABS)
+def test_points_in_the_text_are_the_points_of_the_checks(lab):
     stated = []
-    for cell in read_lab("source").cells:
-        stated += [int(n) for n in re.findall(r"^### Task \d+ \((\d+) point", cell.source, re.MULTILINE)]
-    given = [
-        cell.metadata.nbgrader.points
-        for cell in read_lab("source").cells
-        if "points" in cell.metadata.get("nbgrader", {})
-    ]
-    assert stated == given
-    assert len(stated) == 10
+    for cell in read_lab("source", lab).cells:
+        stated += re.findall(r"^### Task (\d+) \((\d+) point", cell.source, re.MULTILINE)
+    assert [int(points) for _, points in stated] == list(points_of(lab).values())
+    assert [int(number) for number, _ in stated] == list(range(1, len(stated) + 1))
+    assert len(stated) >= 8
 
 
-def test_jupytext_keeps_labels_and_tags():
+@pytest.mark.parametrize("lab", LABS)
+def test_jupytext_keeps_labels_and_tags(lab):
     """Labs are edited as text: nothing may get lost on the way there and back."""
     import jupytext
 
-    notebook = read_lab("source")
+    notebook = read_lab("source", lab)
     again = jupytext.reads(jupytext.writes(notebook, fmt="md:myst"), fmt="md:myst")
     assert [cell.source for cell in again.cells] == [cell.source for cell in notebook.cells]
     for before, after in zip(notebook.cells, again.cells, strict=True):
@@ -194,8 +204,24 @@ def test_jupytext_keeps_labels_and_tags():
         assert after.metadata.get("tags") == before.metadata.get("tags")
 
 
-def test_a_task_has_a_check_of_every_answer():
-    answers = {grade_id(c) for c in read_lab("source").cells if c.metadata.get("nbgrader", {}).get("solution")}
-    graded = {grade_id(c) for c in read_lab("source").cells if c.metadata.get("nbgrader", {}).get("grade")}
-    assert answers == {name.removeprefix("check-") for name in graded} | {"name"}
-    assert cell_named(read_lab("release"), "judgement").source == "YOUR ANSWER HERE"
+@pytest.mark.parametrize("lab", LABS)
+def test_a_task_has_a_check_of_every_answer(lab):
+    answers = {grade_id(c) for c in read_lab("source", lab).cells if c.metadata.get("nbgrader", {}).get("solution")}
+    assert answers == {name.removeprefix("check-") for name in points_of(lab)} | {"name"}
+    assert cell_named(read_lab("release", lab), "judgement").source == "YOUR ANSWER HERE"
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_no_check_ends_with_a_call(lab):
+    """The guard takes a last line that is a value for partial points: a call there would run after the guard's word."""
+    for name in points_of(lab):
+        cell = cell_named(read_lab("source", lab), name)
+        if cell.cell_type == "code":
+            last = ast.parse(cell.source).body[-1]
+            assert not (isinstance(last, ast.Expr) and calls_an_answer(last)), name
+
+
+def calls_an_answer(line: ast.Expr) -> bool:
+    """Whether a line calls anything but Python's `round`."""
+    calls = [node for node in ast.walk(line) if isinstance(node, ast.Call)]
+    return any(not (isinstance(call.func, ast.Name) and call.func.id in {"round", "float"}) for call in calls)

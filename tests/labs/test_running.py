@@ -14,7 +14,7 @@ from course import lab_names
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell
-from submissions import LAB1, read_lab
+from submissions import LAB1, LAB2, cell_named, read_lab
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +85,7 @@ def nbval(notebook, folder) -> subprocess.CompletedProcess:
 
 def test_nbval_sees_muons_that_are_five_percent_too_energetic(tmp_path):
     """The stored outputs are compared: a shift of the sample by 5 % does not pass."""
-    notebook = read_lab("source")
+    notebook = read_lab("source", LAB1)
     (place,) = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("events = read_nanoaod")]
     cells = notebook.cells
     (last,) = [i for i, cell in enumerate(cells) if cell.source.startswith("most = ")]
@@ -98,7 +98,25 @@ def test_nbval_sees_muons_that_are_five_percent_too_energetic(tmp_path):
     assert "1 failed" in outcome.stdout
 
 
-def test_an_unreadable_kernel_name_is_not_shipped():
+def test_nbval_sees_one_changed_count_in_the_drawer(tmp_path):
+    """In lab 2 the stored outputs depend on every count of the spectra, and on Python's own arithmetic."""
+    notebook = read_lab("source", LAB2)
+    given = [cell for cell in notebook.cells if cell.cell_type == "code" and "nbgrader" not in cell.metadata]
+    kept = [cell for cell in given if cell.outputs]
+    (imports,) = [cell for cell in given if cell.source.startswith("import math")]
+    drawer = cell_named(notebook, "drawer")
+    notebook.cells = [imports, *kept, drawer]
+    assert len(kept) == 2
+    assert nbval(notebook, tmp_path).returncode == 0
+    first = drawer.source.split('"""\n')[1].split()[0]
+    drawer.source = drawer.source.replace(first, str(int(first) + 1), 1)
+    outcome = nbval(notebook, tmp_path)
+    assert outcome.returncode == 1
+    assert "1 failed" in outcome.stdout
+
+
+@pytest.mark.parametrize("lab", lab_names())
+def test_an_unreadable_kernel_name_is_not_shipped(lab):
     """Colab and Binder know the kernel `python3`, not the name of our environment."""
     for kind in ("source", "release"):
-        assert read_lab(kind, LAB1).metadata.kernelspec.name == "python3"
+        assert read_lab(kind, lab).metadata.kernelspec.name == "python3"

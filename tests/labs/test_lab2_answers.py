@@ -1,0 +1,231 @@
+"""Each check of lab 2 accepts the model answer and other right ones, and catches each mistake.
+
+Task 6 is graded on toys, so its verdict has a chance of being wrong.  Here that chance is computed, not tried: the
+counts in window and sideband are summed over, weighted with their Poisson probabilities.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from checking import points as checked
+from checking import run
+from right_answers_lab2 import RIGHT
+from scipy.stats import binom, poisson
+from submissions import LAB2, ROOT, cell_named, points_left, points_of, read_lab
+from wrong_answers_lab2 import WRONG, search
+
+GIVEN = ("name", "drawer", "personal-spectrum")
+NAMES = [f"student {number}" for number in range(40)]
+
+
+@cache
+def kernel() -> dict:
+    """What stands in the kernel before a task: the imports and the student's spectrum."""
+    notebook = read_lab("source", LAB2)
+    (imports,) = [cell.source for cell in notebook.cells if cell.source.startswith("import math")]
+    names: dict = {}
+    exec(imports, names)
+    for name in GIVEN:
+        exec(cell_named(notebook, name).source, names)
+    return names
+
+
+@cache
+def kernel_of(student: str) -> dict:
+    """The same for another student."""
+    names = dict(kernel())
+    exec(f"STUDENT = {student!r}\nmy_counts = personal_spectrum(STUDENT)", names)
+    return names
+
+
+def points(task: str, answer: str, names: dict | None = None) -> float:
+    """The points that the check of `task` gives to `answer`."""
+    with np.errstate(all="ignore"):
+        return checked(LAB2, task, answer, names or kernel())
+
+
+def model(task: str) -> str:
+    """The model answer."""
+    return cell_named(read_lab("source", LAB2), task).source
+
+
+@pytest.mark.parametrize("task", WRONG)
+def test_the_model_answer_gets_all_points(task):
+    assert points(task, model(task)) == points_of(LAB2)[f"check-{task}"]
+
+
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
+def test_another_right_answer_gets_all_points(task, name):
+    assert points(task, RIGHT[task][name]) == points_of(LAB2)[f"check-{task}"]
+
+
+@pytest.mark.parametrize(
+    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
+)
+def test_a_mistake_gets_nothing_or_half(task, mistake):
+    assert points(task, WRONG[task][mistake]) == points_left(LAB2, task, mistake)
+
+
+# Task 6: the promises.
+
+
+def cases(name: str) -> list[tuple]:
+    """The list EMPTY or INJECTED in the check of task 6."""
+    found: list[tuple] = []
+    for node in ast.walk(ast.parse(cell_named(read_lab("source", LAB2), "check-search").source)):
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == name:
+            found += ast.literal_eval(node.value)
+    return found
+
+
+def exact_rate(answer: str, case: tuple) -> float:
+    """The rate of p < 0.05, or with a signal the coverage, that an answer has in a case."""
+    bins, (first, last), level, signal, *_ = case
+    names = dict(kernel())
+    run(answer, names)
+    beside = 0 if first else last
+    likely_on, likely_off = (reached(mean) for mean in (level * (last - first) + signal, level * (bins - last + first)))
+    rate = 0.0
+    for on, chance_on in likely_on:
+        for off, chance_off in likely_off:
+            counts = np.zeros(bins, dtype=int)
+            counts[first], counts[beside] = on, off
+            p, _, low, high = names["search"](counts, (first, last))
+            rate += chance_on * chance_off * (low <= signal <= high if signal else p < 0.05)
+    return rate
+
+
+def reached(mean: float) -> list[tuple[int, float]]:
+    """The counts that occur, with their probabilities; one in 10 000 lies outside."""
+    low, high = poisson.ppf([5e-5, 1 - 5e-5], mean).astype(int)
+    return [(count, poisson.pmf(count, mean)) for count in range(low, high + 1)]
+
+
+def chance_to_pass(rate: float, case: tuple) -> float:
+    """The probability that the toys of a case come out as right."""
+    *_, spectra, lowest, highest = case
+    below, above = (3.3 * np.sqrt(limit * (1 - limit) / spectra) for limit in (lowest, highest))
+    most, least = np.floor((highest + above) * spectra), np.ceil((lowest - below) * spectra)
+    return binom.cdf(most, spectra, rate) - binom.cdf(least - 1, spectra, rate)
+
+
+@pytest.mark.slow
+def test_the_model_answer_keeps_its_promises_and_passes_whatever_the_toys_are():
+    empty, injected = cases("EMPTY"), cases("INJECTED")
+    assert (len(empty), len(injected)) == (3, 2)
+    alarms = [exact_rate(model("search"), case) for case in empty]
+    coverage = [exact_rate(model("search"), case) for case in injected]
+    assert all(rate <= 0.05 for rate in alarms)
+    assert alarms[:2] == pytest.approx([0.040, 0.047], abs=0.001)
+    assert coverage == pytest.approx([0.684, 0.684], abs=0.002)
+    chance = np.prod([chance_to_pass(*pair) for pair in zip(alarms + coverage, empty + injected, strict=True)])
+    assert chance > 0.997
+
+
+@pytest.mark.parametrize(
+    ("mistake", "kind", "number", "rate"),
+    [
+        ("background taken for known, p-value only", "EMPTY", 0, 0.175),
+        ("normal approximation", "EMPTY", 2, 0.320),
+        ("normal approximation with the seen counts", "EMPTY", 2, 0.119),
+        ("more than n", "EMPTY", 2, 0.369),
+        ("background without error in the interval only", "INJECTED", 0, 0.524),
+        ("signal does not fluctuate", "INJECTED", 1, 0.596),
+        ("ratio not squared", "INJECTED", 0, 0.616),
+        ("errors added linearly", "INJECTED", 0, 0.838),
+        ("95 % instead of 68 %", "INJECTED", 0, 0.950),
+    ],
+)
+def test_classic_mistakes_break_a_promise_too_clearly_to_slip_through(mistake, kind, number, rate):
+    case = cases(kind)[number]
+    found = exact_rate(WRONG["search"][mistake], case)
+    assert found == pytest.approx(rate, abs=0.003)
+    assert chance_to_pass(found, case) < 0.05
+
+
+@pytest.mark.slow
+def test_a_timid_p_value_is_caught_where_counts_are_large():
+    """Doubling p to have two sides halves the false alarms: with few events nobody could tell that from honesty."""
+    case = cases("EMPTY")[1]
+    found = exact_rate(search("2 * binom.sf(on - 1, on + off, share)"), case)
+    assert found == pytest.approx(0.023, abs=0.001)
+    assert chance_to_pass(found, case) < 0.01
+
+
+# What is personal.
+
+
+def test_the_model_answer_is_right_for_every_student():
+    for student in NAMES:
+        assert points("mine", model("mine"), kernel_of(student)) == 1.0
+
+
+def test_numbers_of_a_neighbour_are_wrong_for_everybody_else():
+    answers = {}
+    for student in NAMES:
+        names = dict(kernel_of(student))
+        run(model("mine"), names)
+        answers[student] = tuple(float(names[name]) for name in ("my_first", "my_seen", "my_local"))
+    # Two who picked the same row may see the same by chance.
+    assert len(set(answers.values())) >= len(NAMES) - 1
+    first, seen, local = answers[NAMES[0]]
+    copied = f"my_first, my_seen, my_local = {first:.0f}, {seen:.0f}, {local!r}"
+    assert points("mine", copied, kernel_of(NAMES[0])) == 1.0
+    assert all(points("mine", copied, kernel_of(student)) == 0.0 for student in NAMES[1:])
+
+
+def test_a_name_is_the_same_however_it_is_typed():
+    spectrum = kernel()["personal_spectrum"]
+    assert np.array_equal(spectrum("Ada Lovelace"), spectrum("  ada lovelace "))
+    assert np.array_equal(spectrum(4711), spectrum("4711"))
+    assert not np.array_equal(spectrum("4711"), spectrum("4712"))
+    with pytest.raises(AssertionError, match="STUDENT"):
+        spectrum(" ")
+
+
+# Probabilities.
+
+
+def test_honest_probabilities_earn_the_most():
+    """Both scores are proper: whoever believes 0.8 expects the most points by writing 0.8."""
+    written = [0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    truth = {student: points("belief", "belief = 1", kernel_of(student)) / 2 for student in NAMES}
+    assert set(truth.values()) == {0.0, 1.0}
+    holds, empty = (next(student for student in NAMES if truth[student] == value) for value in (1.0, 0.0))
+
+    def by_belief(value: float) -> float:
+        right, wrong = (points("belief", f"belief = {value}", kernel_of(student)) for student in (holds, empty))
+        return 0.8 * right + 0.2 * wrong
+
+    def by_prediction(value: float) -> float:
+        sure = {"A": 0.0, "C": 1.0, "D": 0.0, "E": 0.0}
+        right, wrong = (points("predict", f"prediction = { {'B': one, **sure} }") for one in (value, 1 - value))
+        return 0.8 * right + 0.2 * wrong
+
+    assert max(written, key=by_belief) == max(written, key=by_prediction) == 0.8
+
+
+@pytest.mark.parametrize("student", NAMES[:6])
+def test_not_knowing_is_worth_three_quarters_whatever_the_truth(student):
+    assert points("belief", "belief = 0.5", kernel_of(student)) == 1.5
+
+
+def test_the_lab_measures_what_the_instructor_page_says_about_bets(capsys):
+    """The points of the four ways to bet stand on the page; the lab's last cell computes them."""
+    notebook = read_lab("source", LAB2)
+    names = dict(kernel())
+    run(model("search"), names)
+    for cell in notebook.cells:
+        if cell.source.startswith(("dice = np.random", "windows = np.lib")):
+            run(cell.source, names)
+    measured = re.findall(r"(\d\.\d\d) points on average", capsys.readouterr().out)
+    page = (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"^On average .*?\.\n", page, re.DOTALL | re.MULTILINE)
+    assert re.findall(r"\d\.\d\d", sentence) == measured
+    assert float(measured[1]) < float(measured[0]) < float(measured[2]) < float(measured[3])
