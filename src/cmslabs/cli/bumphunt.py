@@ -226,8 +226,13 @@ def _as_json(table: Path, measured: MeasuredSpectrum, found: BumpHunt, files: li
         "remarks": list(measured.remarks),
     }
     windows = _windows(found).to_dict(orient="records")
+    # A global p of exactly 1 has no finite significance, and JSON no infinity.
+    summary = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in found.summary().items()
+    }
     said = verdict(found.global_p, found.significance)
-    return {**found.summary(), "verdict": said, "windows": windows, "input": about, "plots": [str(f) for f in files]}
+    return {**summary, "verdict": said, "windows": windows, "input": about, "plots": [str(f) for f in files]}
 
 
 # ---- in pictures
@@ -269,12 +274,13 @@ def _draw(plot: Path, measured: MeasuredSpectrum, found: BumpHunt, source: str) 
 
 
 def _save(figure, path: Path) -> None:
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     from cmslabs.io import atomic_write
     from cmslabs.plotting.style import STYLE
 
-    with atomic_write(path) as temporary:
+    with mpl.rc_context(STYLE), atomic_write(path) as temporary:
         # No date in the file: the same input gives the same bytes.
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
         figure.savefig(temporary, dpi=STYLE["savefig.dpi"], metadata=dates.get(path.suffix))
