@@ -163,6 +163,21 @@ def test_a_background_that_does_not_fit_is_a_caution(call, tmp_path):
     assert "Caution: the background function does not follow the rest of the spectrum" in stdout.replace("\n", " ")
 
 
+def test_a_turn_on_is_a_caution_and_a_peak_on_a_background_is_none(call, tmp_path):
+    """A trigger that sets in: the spectrum rises from nothing and then falls."""
+    centres = np.arange(1025.0, 4025, 100)
+    rising = 1 / (1 + np.exp(-(centres - 1800) / 80))
+    for name, shape, warned in (
+        ("turn-on", rising * 5000 * np.exp(-(centres - 1000) / 500), True),
+        ("peak", 300 + 3000 * np.exp(-0.5 * ((centres - 2025) / 100) ** 2), False),
+        ("cut", 5000 * np.exp(-(centres - 1000) / 500), False),
+    ):
+        counts = np.random.default_rng(1).poisson(shape)
+        pd.DataFrame({"centre": centres, "width": 100.0, "count": counts}).to_csv(tmp_path / "t.csv", index=False)
+        found = json.loads(call("bumphunt", tmp_path / "t.csv", "--max-toys", 60, "--json")[1])
+        assert any("begins and is highest" in text for text in found["cautions"]) is warned, name
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

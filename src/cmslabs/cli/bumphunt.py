@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from cmslabs.data.spectrum_file import MeasuredSpectrum
     from cmslabs.evaluation.bumphunt import BumpHunt
 
-__all__ = ["bumphunt", "verdict"]
+__all__ = ["bumphunt", "cautions", "verdict"]
 
 FORMATS = (".png", ".pdf", ".svg")
 #: Below this a goodness of fit is worth a warning.
 BAD_FIT = 0.01
+#: A spectrum with less than this share of its events below a window begins there.
+FEW = 0.05
 #: One-sided tails beyond 3 and 5 standard deviations, and what a spectrum in twenty has by chance.
 EVIDENCE, DISCOVERY, NOTHING = 1.35e-3, 2.87e-7, 0.05
 
@@ -145,6 +147,26 @@ def verdict(global_p: float, significance: float) -> str:
     )
 
 
+def cautions(found: BumpHunt) -> list[str]:
+    """What may spoil the verdict: a function that does not fit, a window where the spectrum only begins."""
+    said = []
+    if found.gof_p < BAD_FIT:
+        said.append(
+            "Caution: the background function does not follow the rest of the spectrum (goodness of fit p = "
+            f"{found.gof_p:.2g}), and every number here assumes that it does. Try --range, or another --family."
+        )
+    spectrum = found.spectrum
+    density = spectrum.counts / spectrum.widths
+    top = spectrum.centres[density.argmax()]
+    below = spectrum.counts[spectrum.centres < found.mass - 2 * found.width].sum()
+    if found.global_p < NOTHING and abs(top - found.mass) < 2 * found.width and below < FEW * spectrum.counts.sum():
+        said.append(
+            "Caution: the window lies where the spectrum begins and is highest. A trigger or a selection that sets in "
+            f"there looks like a bump. Begin the range above it, for example at {found.mass + 2 * found.width:.4g}."
+        )
+    return said
+
+
 def _how_often(p: float) -> str:
     if p >= 0.095:
         return f"{round(100 * p)} of 100 spectra"
@@ -190,12 +212,7 @@ def _lines(measured: MeasuredSpectrum, found: BumpHunt) -> list[str]:
     }
     if hidden := summary["blind"]:
         rows["blinded"] = f"{hidden['low']:g} to {hidden['high']:g} {unit}: {hidden['predicted']:.4g} events predicted"
-    lines = [*verdict(found.global_p, found.significance).splitlines(), ""]
-    if found.gof_p < BAD_FIT:
-        lines[-1:-1] = [
-            f"Caution: the background function does not follow the rest of the spectrum (goodness of fit p = "
-            f"{found.gof_p:.2g}), and every number here assumes that it does. Try --range, or another --family."
-        ]
+    lines = [*verdict(found.global_p, found.significance).splitlines(), *cautions(found), ""]
     lines = [part for line in lines for part in textwrap.wrap(line, 100) or [""]]
     lines += [f"{name:12} {text}" for name, text in rows.items()]
     lines += ["", f"strongest windows   mass [{unit}]   width [{unit}]     events   local p   deviations"]
@@ -232,7 +249,14 @@ def _as_json(table: Path, measured: MeasuredSpectrum, found: BumpHunt, files: li
         for key, value in found.summary().items()
     }
     said = verdict(found.global_p, found.significance)
-    return {**summary, "verdict": said, "windows": windows, "input": about, "plots": [str(f) for f in files]}
+    return {
+        **summary,
+        "verdict": said,
+        "cautions": cautions(found),
+        "windows": windows,
+        "input": about,
+        "plots": [str(f) for f in files],
+    }
 
 
 # ---- in pictures
