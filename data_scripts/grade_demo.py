@@ -17,28 +17,39 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT / "labs")
 
 import nbformat  # noqa: E402
-from course import Course  # noqa: E402
+from course import Course, lab_names  # noqa: E402
 from nbgrader_plugins import LmsExportPlugin  # noqa: E402
 from sqlalchemy.exc import SAWarning  # noqa: E402
 
-LAB = "lab1-first-look"
-#: Student -> points that the machine must give, of 20; five more wait for a person.
-EXPECTED = {"ada-all-right": 20.0, "ben-untouched": 0.0, "cleo-wrong-mass": 16.0}
+#: The mistake that is made most often, per lab: task, right code, wrong code, and the points that it costs.
+MISTAKES = {
+    "lab1-first-look": ("mass", "2 * first.pt", "first.pt", 4.0),
+    "lab2-is-it-a-bump": (
+        "search",
+        "binom.sf(on - 1, on + off, share)",
+        "poisson.sf(on - 1, off * share / (1 - share))",
+        3.0,
+    ),
+}
 
 
-def submissions(source: Path, release: Path) -> dict[str, nbformat.NotebookNode]:
-    """What the three hand in."""
+def submissions(lab: str, source: Path, release: Path) -> dict[str, tuple[nbformat.NotebookNode, float]]:
+    """What the three hand in, and the points that the machine must give; five more wait for a person."""
+    task, right_code, wrong_code, costs = MISTAKES[lab]
     right, untouched, wrong = (nbformat.read(path, as_version=4) for path in (source, release, source))
-    (answer,) = [cell for cell in wrong.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "mass"]
-    # The mistake that is made most often.
-    answer.source = answer.source.replace("2 * first.pt", "first.pt")
-    return dict(zip(EXPECTED, (right, untouched, wrong), strict=True))
+    (answer,) = [cell for cell in wrong.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == task]
+    answer.source = answer.source.replace(right_code, wrong_code)
+    return {
+        "ada-all-right": (right, 20.0),
+        "ben-untouched": (untouched, 0.0),
+        f"cleo-wrong-{task}": (wrong, 20.0 - costs),
+    }
 
 
-def grade_by_hand(course: Course, student: str, points: float) -> None:
+def grade_by_hand(course: Course, lab: str, student: str, points: float) -> None:
     """What a person does in nbgrader's form grader, in the browser."""
     with course.gradebook() as gradebook:
-        grade = gradebook.find_grade("judgement", LAB, LAB, student)
+        grade = gradebook.find_grade("judgement", lab, lab, student)
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.db.commit()
 
@@ -49,29 +60,32 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "_build" / "grade-demo", help="where to work")
-    folder = parser.parse_args().folder
+    parser.add_argument("--lab", choices=lab_names(), default=lab_names()[0], help="which lab (default: %(default)s)")
+    arguments = parser.parse_args()
+    folder, lab = arguments.folder, arguments.lab
     if folder.exists() and not (folder / "gradebook.db").exists():
         print(f"error: {folder} exists and is no earlier demo; name another folder.", file=sys.stderr)
         return 2
     shutil.rmtree(folder, ignore_errors=True)
     course = Course(folder)
 
-    released = course.release(LAB)
-    for student, notebook in submissions(course.root / "source" / LAB / f"{LAB}.ipynb", released).items():
-        course.hand_in(student, LAB, notebook)
-    print(f"released and collected: {len(EXPECTED)} notebooks", file=sys.stderr)
+    released = course.release(lab)
+    handed_in = submissions(lab, course.root / "source" / lab / f"{lab}.ipynb", released)
+    for student, (notebook, _) in handed_in.items():
+        course.hand_in(student, lab, notebook)
+    print(f"released and collected: {len(handed_in)} notebooks of {lab}", file=sys.stderr)
 
     start = time.monotonic()
-    course.autograde(LAB)
+    course.autograde(lab)
     print(f"graded by machine in {time.monotonic() - start:.0f} s", file=sys.stderr)
-    grade_by_hand(course, "ada-all-right", 4.0)
+    grade_by_hand(course, lab, "ada-all-right", 4.0)
     course.export(folder / "grades.csv")
     course.export(folder / "grades-lms.csv", LmsExportPlugin)
-    pages = course.feedback(LAB)
+    pages = course.feedback(lab)
 
     wrong = 0
-    for student, expected in EXPECTED.items():
-        found = sum(points for name, points in course.scores(LAB, student).items() if name != "judgement")
+    for student, (_, expected) in handed_in.items():
+        found = sum(points for name, points in course.scores(lab, student).items() if name != "judgement")
         wrong += found != expected
         print(
             f"{student:18s} {found:4.0f} of 20 points by machine" + ("" if found == expected else f", not {expected}!")

@@ -9,9 +9,6 @@ from pathlib import Path
 import nbformat
 from course import Course
 
-#: Seconds per cell; an honest cell of a lab needs less than two on an idle machine.
-CELL_TIMEOUT = 10
-
 
 @dataclass
 class Graded:
@@ -40,9 +37,14 @@ class Graded:
         return nbformat.read(path, as_version=4)
 
 
-def grade_class(folder: Path, lab: str, students: dict[str, nbformat.NotebookNode]) -> Graded:
-    """Release the lab in a course of its own, hand in {student: notebook}, and grade all of them."""
-    course = Course(folder, timeout=CELL_TIMEOUT)
+def grade_class(
+    folder: Path, lab: str, students: dict[str, nbformat.NotebookNode], timeout: int | None = None
+) -> Graded:
+    """Release the lab in a course of its own, hand in {student: notebook}, and grade all of them.
+
+    `timeout` is the seconds per cell, as in `Course`.
+    """
+    course = Course(folder, timeout=timeout)
     course.release(lab)
     for student, notebook in students.items():
         course.hand_in(student, lab, notebook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import os
 import re
@@ -13,7 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from submissions import LAB1, ROOT, grade_id, read_lab
+from course import lab_names
+from submissions import LAB1, LAB2, ROOT, cell_named, points_of, read_lab
 
 PAGE = ROOT / "book" / "instructors.md"
 #: As Canvas names a file that was handed in twice.
@@ -60,18 +62,53 @@ def test_the_commands_of_the_page_work(labs):
     assert (row["student_id"], row["raw_score"], row["max_score"]) == ("4711", "20.0", "25.0")
     assert (labs / "grades-lms.csv").read_text().splitlines() == [f"student_id,{LAB1} (25 points)", "4711,"]
     assert (labs / "feedback" / "4711" / LAB1 / f"{LAB1}.html").is_file()
+    private = labs / "private" / "source" / LAB2 / f"{LAB2}.ipynb"
+    assert private.read_bytes() != (ROOT / "labs" / "source" / LAB2 / f"{LAB2}.ipynb").read_bytes()
     made = (labs / "private" / "release" / LAB1 / f"{LAB1}.ipynb").read_bytes()
     assert made == (ROOT / "labs" / "release" / LAB1 / f"{LAB1}.ipynb").read_bytes()
 
 
-def test_the_table_of_tasks_has_the_points_of_the_lab():
-    stated = [int(n) for n in re.findall(r"^\| \d+\. .*? \| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)]
-    labels = [cell.metadata.nbgrader for cell in read_lab("source").cells if grade_id(cell)]
-    assert stated == [label.points for label in labels if "points" in label]
+def part(lab: str) -> str:
+    """What the page says about one lab."""
+    number = re.match(r"lab(\d+)-", lab).group(1)
+    return PAGE.read_text(encoding="utf-8").split(f"\n## Lab {number}: what it asks\n")[1].split("\n## ")[0]
 
 
-def test_the_rubric_gives_the_points_of_the_manual_task():
-    rubric = PAGE.read_text(encoding="utf-8").split("### Rubric for task 10")[1].split("A model answer")[0]
+@pytest.mark.parametrize("lab", lab_names())
+def test_the_table_of_tasks_has_the_points_of_the_lab(lab):
+    stated = re.findall(r"^\| (\d+)\. .*? \| (\d+) \|", part(lab), re.MULTILINE)
+    assert [int(points) for _, points in stated] == list(points_of(lab).values())
+    assert [int(number) for number, _ in stated] == list(range(1, len(stated) + 1))
+
+
+@pytest.mark.parametrize("lab", lab_names())
+def test_the_rubric_gives_the_points_of_the_manual_task(lab):
+    (task, rubric) = re.split(r"### Lab \d+: rubric for task (\d+)\n", part(lab))[1:]
     points = [int(n) for n in re.findall(r"^\| (\d+) \|", rubric, re.MULTILINE)]
-    (manual,) = [cell for cell in read_lab("source").cells if grade_id(cell) == "judgement"]
-    assert sum(points) == manual.metadata.nbgrader.points
+    assert int(task) == len(points_of(lab))
+    assert sum(points) == points_of(lab)["judgement"]
+
+
+def test_every_lab_stands_in_the_syllabus():
+    syllabus = PAGE.read_text(encoding="utf-8").split("## Syllabus")[1].split("\n## ")[0]
+    for lab in lab_names():
+        number = re.match(r"lab(\d+)-", lab).group(1)
+        assert f"start of lab {number}" in syllabus
+        assert f"lab {number} is due" in syllabus
+
+
+def test_the_demo_has_a_mistake_for_every_lab():
+    """`make grade-demo` replaces right code by wrong code; both must still fit the source."""
+    tree = ast.parse((ROOT / "data_scripts" / "grade_demo.py").read_text(encoding="utf-8"))
+    (mistakes,) = [ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and named(n, "MISTAKES")]
+    assert sorted(mistakes) == lab_names()
+    for lab, (task, right, wrong, costs) in mistakes.items():
+        answer = cell_named(read_lab("source", lab), task).source
+        assert answer.count(right) == 1
+        assert wrong not in answer.replace(right, "")
+        assert 0 < costs <= points_of(lab)[f"check-{task}"]
+
+
+def named(node: ast.Assign, name: str) -> bool:
+    """Whether an assignment is to this name."""
+    return isinstance(node.targets[0], ast.Name) and node.targets[0].id == name

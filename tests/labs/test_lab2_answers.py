@@ -15,9 +15,9 @@ import pytest
 from checking import points as checked
 from checking import run
 from right_answers_lab2 import RIGHT
-from scipy.stats import binom, poisson
+from scipy.stats import binom, norm, poisson
 from submissions import LAB2, ROOT, cell_named, points_left, points_of, read_lab
-from wrong_answers_lab2 import WRONG, search
+from wrong_answers_lab2 import WRONG
 
 GIVEN = ("name", "drawer", "personal-spectrum")
 NAMES = [f"student {number}" for number in range(40)]
@@ -115,47 +115,68 @@ def chance_to_pass(rate: float, case: tuple) -> float:
     return binom.cdf(most, spectra, rate) - binom.cdf(least - 1, spectra, rate)
 
 
+def page() -> str:
+    """The instructor page."""
+    return (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_model_answer_keeps_its_promises_and_passes_whatever_the_toys_are():
     empty, injected = cases("EMPTY"), cases("INJECTED")
     assert (len(empty), len(injected)) == (3, 2)
+    assert f"calls the student's function with {sum(case[4] for case in empty + injected)} spectra" in page()
     alarms = [exact_rate(model("search"), case) for case in empty]
     coverage = [exact_rate(model("search"), case) for case in injected]
     assert all(rate <= 0.05 for rate in alarms)
-    assert alarms[:2] == pytest.approx([0.040, 0.047], abs=0.001)
+    assert f"400 events in the window, where the model answer has {alarms[1]:.1%}".replace("%", " %") in page().replace(
+        "\n", " "
+    )
     assert coverage == pytest.approx([0.684, 0.684], abs=0.002)
     chance = np.prod([chance_to_pass(*pair) for pair in zip(alarms + coverage, empty + injected, strict=True)])
-    assert chance > 0.997
+    assert f"in {chance:.2%} of all cases".replace("%", " %") in page()
 
 
-@pytest.mark.parametrize(
-    ("mistake", "kind", "number", "rate"),
-    [
-        ("background taken for known, p-value only", "EMPTY", 0, 0.175),
-        ("normal approximation", "EMPTY", 2, 0.320),
-        ("normal approximation with the seen counts", "EMPTY", 2, 0.119),
-        ("more than n", "EMPTY", 2, 0.369),
-        ("background without error in the interval only", "INJECTED", 0, 0.524),
-        ("signal does not fluctuate", "INJECTED", 1, 0.596),
-        ("ratio not squared", "INJECTED", 0, 0.616),
-        ("errors added linearly", "INJECTED", 0, 0.838),
-        ("95 % instead of 68 %", "INJECTED", 0, 0.950),
-    ],
-)
-def test_classic_mistakes_break_a_promise_too_clearly_to_slip_through(mistake, kind, number, rate):
-    case = cases(kind)[number]
-    found = exact_rate(WRONG["search"][mistake], case)
-    assert found == pytest.approx(rate, abs=0.003)
-    assert chance_to_pass(found, case) < 0.05
+ROWS = re.findall(r"^\| ([^|]+) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) % \|$", page(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_the_rates_on_the_instructor_page_are_right_and_tell_mistakes_from_answers(row):
+    """Each mistake breaks one of its promises so clearly that it passes with a chance of at most 2 %."""
+    name, *stated = row
+    answer = model("search") if name == "model answer" else WRONG["search"][name]
+    chosen = [cases("EMPTY")[0], cases("EMPTY")[2], cases("INJECTED")[0]]
+    found = [exact_rate(answer, case) for case in chosen]
+    assert [f"{100 * rate:.1f}" for rate in found] == stated
+    chances = [chance_to_pass(*pair) for pair in zip(found, chosen, strict=True)]
+    if name == "model answer":
+        assert min(chances) > 0.999
+    elif name != "p of two sides, doubled":
+        assert min(chances) < 0.02
+
+
+def test_the_table_of_rates_is_there():
+    assert len(ROWS) == 7
+    assert "model answer" in [row[0] for row in ROWS]
 
 
 @pytest.mark.slow
 def test_a_timid_p_value_is_caught_where_counts_are_large():
     """Doubling p to have two sides halves the false alarms: with few events nobody could tell that from honesty."""
     case = cases("EMPTY")[1]
-    found = exact_rate(search("2 * binom.sf(on - 1, on + off, share)"), case)
+    found = exact_rate(WRONG["search"]["p of two sides, doubled"], case)
     assert found == pytest.approx(0.023, abs=0.001)
     assert chance_to_pass(found, case) < 0.01
+
+
+def test_the_numbers_of_the_referee_are_right():
+    """In the friend's letter, in the model answer and in the rubric."""
+    lab = " ".join(cell.source for cell in read_lab("source", LAB2).cells if cell.cell_type == "markdown")
+    alone, estimated = poisson.sf(33, 22), binom.sf(33, 34 + 20 + 24, 1 / 3)
+    assert f"$p = {alone:.4f}$, or {norm.isf(alone):.1f} sigma" in lab
+    assert f"the p-value is {estimated:.3f}, or {norm.isf(estimated):.1f} sigma" in lab
+    assert f"in {100 * (1 - (1 - alone) ** 30):.0f} % of all cases" in lab
+    assert f"$p$ becomes {estimated:.3f} or {norm.isf(estimated):.1f} sigma" in page()
+    assert f"{100 * (1 - (1 - alone) ** 30):.0f} % for at least one" in page()
 
 
 # What is personal.
@@ -225,7 +246,6 @@ def test_the_lab_measures_what_the_instructor_page_says_about_bets(capsys):
         if cell.source.startswith(("dice = np.random", "windows = np.lib")):
             run(cell.source, names)
     measured = re.findall(r"(\d\.\d\d) points on average", capsys.readouterr().out)
-    page = (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
-    (sentence,) = re.findall(r"^On average .*?\.\n", page, re.DOTALL | re.MULTILINE)
+    (sentence,) = re.findall(r"^On average, .*?\.\n", page(), re.DOTALL | re.MULTILINE)
     assert re.findall(r"\d\.\d\d", sentence) == measured
     assert float(measured[1]) < float(measured[0]) < float(measured[2]) < float(measured[3])

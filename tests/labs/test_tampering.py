@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 from course import Course
-from grading import CELL_TIMEOUT, Graded, grade_class
+from grading import Graded, grade_class
 from nbgrader import preprocessors as steps
 from submissions import LAB1, answered, cell_named, read_lab
 from tampering import TRICKS, all_labels_lost, all_wrong_all_changed, honest_accidents, skip
 from wrong_answers_lab1 import WRONG
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+#: Seconds per cell, so that endless loops do not take long; an honest cell of lab 1 needs less than two.
+CELL_TIMEOUT = 10
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,7 @@ def graded(tmp_path_factory) -> Graded:
     students["changed-checks"] = all_wrong_all_changed()
     students |= {name: notebook for name, (notebook, _) in TRICKS.items()}
     students["endless"] = answered({"angle": "def delta_phi(phi1, phi2):\n    while True:\n        pass"})
-    return grade_class(tmp_path_factory.mktemp("course"), LAB1, students)
+    return grade_class(tmp_path_factory.mktemp("course"), LAB1, students, CELL_TIMEOUT)
 
 
 @pytest.mark.parametrize("student", ["model", "honest", "labels-lost"])
