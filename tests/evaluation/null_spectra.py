@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from cmslabs.plotting.binned import Spectrum
 
@@ -25,3 +26,8 @@ def as_counts(counts, edges: np.ndarray = EDGES) -> Spectrum:
 def draw(seed: int, signal=0.0, n_events: float = 20_000.0) -> Spectrum:
     """A Poisson spectrum; `signal` is added to the expected counts."""
     return as_counts(np.random.default_rng(seed).poisson(smooth(n_events) + signal))
+
+
+def allowed(p: float, n: int, tail: float = 5e-4) -> tuple[int, int]:
+    """Counts between which a binomial number of hits falls but for 0.1 % of all cases."""
+    return int(stats.binom.ppf(tail, n, p)), int(stats.binom.isf(tail, n, p))

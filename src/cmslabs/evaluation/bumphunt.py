@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,6 @@ class BumpHunt:
         Events, from a fit with iminuit.
     signal : ndarray, shape (n_bins,)
         The best signal's expected counts.
-    limits : pandas.DataFrame
-        ``mass``, ``width`` [GeV] and 95 % CLs upper limits on the yield: ``observed``, ``expected_m2`` to
-        ``expected_p2``.
     statistic : {"template", "window"}
     blind : (float, float) or None
         Masses that were not used.
@@ -72,6 +70,8 @@ class BumpHunt:
         The largest local significance of every toy.
     shape, theta
         The background function and its parameters, for `background_density`.
+    analysis : Analysis
+        What was decided before the spectrum was scanned.
     """
 
     spectrum: Spectrum
@@ -94,13 +94,26 @@ class BumpHunt:
     signal_yield: float
     signal_yield_error: float
     signal: np.ndarray
-    limits: pd.DataFrame
     statistic: str
     blind: tuple[float, float] | None
     seed: int
     toys: Toys = field(repr=False)
     shape: Shape = field(repr=False)
     theta: np.ndarray = field(repr=False)
+    analysis: Analysis = field(repr=False)
+
+    @cached_property
+    def limits(self) -> pd.DataFrame:
+        """Upper limits (95 % CLs) on the yield at every mass, for the best window's width: see `upper_limits`.
+
+        Columns ``mass``, ``width`` [GeV], ``observed`` and ``expected_m2`` to ``expected_p2`` [events].
+        """
+        windows = self.analysis.windows
+        n_widths = windows.shape[1]
+        column = int(self.scan["local_z"].argmax()) % n_widths
+        counts = np.asarray(self.spectrum.counts, dtype=float)
+        found = upper_limits(self.shape, counts, windows.templates[column::n_widths], self.analysis.used)
+        return pd.DataFrame({"mass": windows.masses, "width": windows.widths[:, column], **found})
 
     def background_density(self, mass: np.ndarray) -> np.ndarray:
         """Expected background events per GeV."""
@@ -310,8 +323,6 @@ def _report(
             "signal_yield": scan.signal[0],
         }
     )
-    column = best % windows.shape[1]
-    limits = upper_limits(shape, counts, windows.templates[column :: windows.shape[1]], analysis.used)
     fit_p = scan.choice.p_value[0]
     return BumpHunt(
         spectrum=spectrum,
@@ -334,11 +345,11 @@ def _report(
         signal_yield=with_signal.signal,
         signal_yield_error=with_signal.signal_error,
         signal=with_signal.signal * windows.templates[best],
-        limits=pd.DataFrame({"mass": windows.masses, "width": windows.widths[:, column], **limits}),
         statistic=analysis.statistic,
         blind=None if blind is None else (float(blind[0]), float(blind[1])),
         seed=seed,
         toys=toys,
         shape=shape,
         theta=sidebands.theta,
+        analysis=analysis,
     )

@@ -23,6 +23,8 @@ __all__ = ["GlobalP", "Toys", "euler_characteristic", "global_p", "run_toys"]
 #: Toys with a stronger excess than the data that are wanted: then n_toys is about 100 / p or more.
 ENOUGH = 100
 _BLOCK = 200
+#: The formula is the mean number of regions above a level: for large p-values that is no probability.
+_FORMULA_BELOW = 0.05
 #: So many toys calibrate the formula where no number of them within reach would do.
 FOR_FORMULA = 2000
 #: Squared significances at which the excursions of the toys are counted.
@@ -147,7 +149,8 @@ class GlobalP:
 def global_p(toys: Toys, z: float) -> GlobalP:
     """Probability of a local significance `z` or more anywhere, in spectra without a signal.
 
-    Toys decide where at least 100 of them reach `z`, so that n_toys >= 100 / p; otherwise the asymptotic formula does.
+    Toys decide where at least 100 of them reach `z`, so that n_toys >= 100 / p; otherwise the asymptotic formula does,
+    in the tail where it holds (below 0.05).  A larger p from fewer toys is still theirs, with a larger error.
 
     Parameters
     ----------
@@ -156,10 +159,10 @@ def global_p(toys: Toys, z: float) -> GlobalP:
         Largest local significance of the data.
     """
     n, above = len(toys), int((toys.largest >= z).sum())
-    if above >= ENOUGH:
+    log_p = min(log_gross_vitells(toys, z), 0.0)
+    if above >= ENOUGH or log_p > np.log(_FORMULA_BELOW):
         p = (above + 1) / (n + 1)
         return GlobalP(p, float(np.sqrt(p * (1 - p) / n)), float(p_to_z(p)), "toys")
-    log_p = min(log_gross_vitells(toys, z), 0.0)
     return GlobalP(float(np.exp(log_p)), float("nan"), float(-special.ndtri_exp(log_p)), "gross-vitells")
 
 
