@@ -96,6 +96,19 @@ def test_best_windows_are_apart():
     assert (gaps[~np.eye(4, dtype=bool)] > 100).all()
 
 
+def test_best_windows_of_an_overwhelming_peak_begin_with_it():
+    """All p-values there are zero as floats: the order has to come from Z."""
+    windows = bump_hunt(draw(6, 60_000 * PEAK), max_toys=200).best_windows(3)
+    assert abs(windows["mass"][0] - 4005) < 110
+
+
+def test_a_spectrum_without_any_excess_stays_finite():
+    counts = np.round(smooth())
+    summary = bump_hunt(as_counts(counts), max_toys=200).summary()
+    assert summary["global_p"] > 0.9
+    assert np.isfinite(summary["significance"])
+
+
 def test_background_density_integrates_to_the_counts():
     found = bump_hunt(draw(7), max_toys=200)
     fine = np.linspace(EDGES[0], EDGES[-1], 20_001)

@@ -33,6 +33,8 @@ _LEAST_EVENTS = 10
 class BumpHunt:
     """Result of `bump_hunt`.
 
+    Beside a very strong peak the scan and the limits at other masses mean little: the peak is not in their model.
+
     Attributes
     ----------
     spectrum : Spectrum
@@ -121,7 +123,7 @@ class BumpHunt:
 
     def best_windows(self, n: int = 5) -> pd.DataFrame:
         """The `n` strongest windows that do not overlap a stronger one within two standard deviations."""
-        ranked = self.scan.sort_values("local_p", kind="stable")
+        ranked = self.scan.sort_values("local_z", ascending=False, kind="stable")
         kept: list[int] = []
         for label, row in ranked.iterrows():
             others = self.scan.loc[kept]

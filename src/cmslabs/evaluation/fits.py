@@ -19,6 +19,8 @@ __all__ = ["Fits", "deviance", "fit_background", "fit_signal", "profile_backgrou
 #: Fits stop where the expected gain in the log-likelihood is below this.
 _TOLERANCE, _MAX_STEPS, _MAX_HALVINGS = 1e-7, 60, 12
 _TINY = 1e-12
+#: Densities beyond exp(+-300) are no densities; with them products would overflow.
+_LARGEST_LOG = 300.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class _Problem:
     def background(self, theta: np.ndarray) -> np.ndarray:
         value = theta @ self.shape.columns.T
         if self.shape.link == "log":
-            value = np.exp(np.clip(value, -700, 700))
+            value = np.exp(np.clip(value, -_LARGEST_LOG, _LARGEST_LOG))
         return self.shape.scale * value
 
     def nll(self, background: np.ndarray, signal: np.ndarray) -> np.ndarray:

@@ -162,7 +162,9 @@ def global_p(toys: Toys, z: float) -> GlobalP:
     log_p = min(log_gross_vitells(toys, z), 0.0)
     if above >= ENOUGH or log_p > np.log(_FORMULA_BELOW):
         p = (above + 1) / (n + 1)
-        return GlobalP(p, float(np.sqrt(p * (1 - p) / n)), float(p_to_z(p)), "toys")
+        # Where every toy exceeds the data, p = 1 is rounded down by half a toy: Z stays finite.
+        z_global = p_to_z(min(p, 1 - 0.5 / (n + 1)))
+        return GlobalP(p, float(np.sqrt(p * (1 - p) / n)), float(z_global), "toys")
     return GlobalP(float(np.exp(log_p)), float("nan"), float(-special.ndtri_exp(log_p)), "gross-vitells")
 
 

@@ -54,7 +54,7 @@ class _Likelihood:
     def parts(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         theta = np.asarray(parameters)[: self.shape.n_parameters]
         value = self.shape.columns @ theta
-        background = self.shape.scale * (np.exp(np.clip(value, -700, 700)) if self.shape.link == "log" else value)
+        background = self.shape.scale * (np.exp(np.clip(value, -300, 300)) if self.shape.link == "log" else value)
         signal = 0.0 if self.template is None else parameters[-1] * self.template
         return background, background + signal
 
