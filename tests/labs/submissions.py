@@ -26,13 +26,15 @@ def grade_id(cell: nbformat.NotebookNode) -> str | None:
 def answered(answers: dict[str, str], lab: str = LAB1) -> nbformat.NotebookNode:
     """A submission: the released notebook with the model answers, except where `answers` says otherwise.
 
-    The cells that only draw are left out: nobody gets points for them, and they take half of the time.
+    The cells that only draw, and those behind the last task, are left out: nobody gets points for them, and they take
+    half of the time.
     """
     model = {grade_id(cell): cell.source for cell in read_lab("source", lab).cells}
     notebook = copy.deepcopy(read_lab("release", lab))
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
             cell.source = answers.get(grade_id(cell), model[grade_id(cell)])
+    del notebook.cells[max(place for place, cell in enumerate(notebook.cells) if grade_id(cell)) + 1 :]
     notebook.cells = [cell for cell in notebook.cells if grade_id(cell) or "plt.subplots" not in cell.source]
     unknown = set(answers) - {grade_id(cell) for cell in notebook.cells}
     assert not unknown, f"no such task: {unknown}"
