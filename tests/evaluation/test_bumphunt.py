@@ -102,6 +102,18 @@ def test_best_windows_of_an_overwhelming_peak_begin_with_it():
     assert abs(windows["mass"][0] - 4005) < 110
 
 
+def test_nothing_else_is_found_beside_an_overwhelming_peak():
+    """The other windows are fitted without the peak's bins; their limits are those of an empty spectrum."""
+    found = bump_hunt(draw(6, 60_000 * PEAK), max_toys=200)
+    away = np.abs(found.scan["mass"] - 4005) > 3.5 * 160
+    assert found.scan[away]["local_z"].max() < 4
+    empty = bump_hunt(draw(6), max_toys=200)
+    limits = found.limits.merge(empty.limits, on="mass")
+    limits = limits[(limits["mass"] - 4005).abs() > 5 * 160]
+    assert len(limits) > 10
+    assert (limits["expected_x"] / limits["expected_y"]).between(0.2, 5).all()
+
+
 def test_a_spectrum_without_any_excess_stays_finite():
     counts = np.round(smooth())
     summary = bump_hunt(as_counts(counts), max_toys=200).summary()

@@ -33,8 +33,6 @@ _LEAST_EVENTS = 10
 class BumpHunt:
     """Result of `bump_hunt`.
 
-    Beside a very strong peak the scan and the limits at other masses mean little: the peak is not in their model.
-
     Attributes
     ----------
     spectrum : Spectrum
@@ -113,9 +111,15 @@ class BumpHunt:
         windows = self.analysis.windows
         n_widths = windows.shape[1]
         column = int(self.scan["local_z"].argmax()) % n_widths
-        counts = np.asarray(self.spectrum.counts, dtype=float)
-        found = upper_limits(self.shape, counts, windows.templates[column::n_widths], self.analysis.used)
-        return pd.DataFrame({"mass": windows.masses, "width": windows.widths[:, column], **found})
+        counts, templates = np.asarray(self.spectrum.counts, dtype=float), windows.templates[column::n_widths]
+        table = pd.DataFrame({"mass": windows.masses, "width": windows.widths[:, column]})
+        # As in the scan: beside a peak that was left out, limits do without its bins.
+        beside = ~self.left_out[np.searchsorted(self.spectrum.edges, windows.masses) - 1] & self.left_out.any()
+        for rows, used in ((~beside, self.analysis.used), (beside, self.analysis.used & ~self.left_out)):
+            if rows.any():
+                for name, limit in upper_limits(self.shape, counts, templates[rows], used).items():
+                    table.loc[rows, name] = limit
+        return table
 
     def background_density(self, mass: np.ndarray) -> np.ndarray:
         """Expected background events per GeV."""

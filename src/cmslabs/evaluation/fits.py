@@ -7,7 +7,7 @@ alike, so that they are solved together: each Newton step is a few matrix produc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import xlogy
@@ -48,6 +48,10 @@ class Fits:
     nll: np.ndarray
     information: np.ndarray
     converged: np.ndarray
+
+    def take(self, index: np.ndarray) -> Fits:
+        """Some of the fits, or some of them several times."""
+        return Fits(*(getattr(self, entry.name)[index] for entry in fields(self)))
 
 
 def deviance(counts: np.ndarray, expected: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:

@@ -3,7 +3,7 @@
 Beyond the reach of the toys stands the asymptotic formula of E. Gross and O. Vitells for fields (mass and width),
 "Trial factors for the look elsewhere effect", Eur. Phys. J. C 70 (2010) 525, doi:10.1140/epjc/s10052-010-1470-8, and
 O. Vitells, E. Gross, "Estimating the significance of a signal in a multi-dimensional search",
-Astropart. Phys. 35 (2011) 230, doi:10.1016/j.astropartphys.2011.08.005.
+Astropart. Phys. 35 (2011) 230, arXiv:1105.4355.
 """
 
 from __future__ import annotations

@@ -143,29 +143,36 @@ def _template_scan(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Square root of the likelihood ratio between background alone and background plus a Gaussian signal.
 
-    Both are fitted to all bins that are used, also to those that the choice of the function left out.
+    Bins that the choice of the function left out hold a peak.  Signals there are fitted to all bins; signals beside
+    it without those bins, because their model does not know the peak.
     """
-    used, templates = analysis.used, analysis.windows.templates
-    alone = fit_background(shape, counts, used)
-    z, signal = np.zeros((len(counts), len(templates))), np.zeros((len(counts), len(templates)))
-    # Only where the likelihood rises with the yield is its best value positive.
-    slope = ((counts / np.maximum(alone.background, 1e-12) - 1) * used) @ templates.T
-    row, window = np.nonzero(slope > 0)
-    if not len(row):
-        return z, signal
-    start = type(alone)(
-        alone.theta[row],
-        alone.signal[row],
-        alone.background[row],
-        alone.nll[row],
-        alone.information[row],
-        alone.converged[row],
+    windows = analysis.windows
+    z, signal = np.zeros((len(counts), len(windows.templates))), np.zeros((len(counts), len(windows.templates)))
+    left_out = masked & analysis.used
+    centre = np.searchsorted(analysis.edges, np.repeat(windows.masses, windows.shape[1])) - 1
+    beside = left_out.any(axis=1)[:, None] & ~left_out[:, centre]
+    _likelihood_ratios(
+        shape, windows.templates, counts, np.broadcast_to(analysis.used, counts.shape), ~beside, z, signal
     )
-    both = fit_signal(shape, counts[row], templates[window], start, used)
-    gain = np.maximum(alone.nll[row] - both.nll, 0.0)
-    z[row, window] = np.where(both.signal > 0, np.sqrt(2 * gain), 0.0)
-    signal[row, window] = np.maximum(both.signal, 0.0)
+    _likelihood_ratios(shape, windows.templates, counts, ~masked, beside, z, signal)
     return z, signal
+
+
+def _likelihood_ratios(shape: Shape, templates, counts, used, wanted, z, signal) -> None:
+    """Fill `z` and `signal`, shape (n_spectra, n_windows), where `wanted`; `used` bins only."""
+    some = np.flatnonzero(wanted.any(axis=1))
+    if not len(some):
+        return
+    alone = fit_background(shape, counts[some], used[some])
+    # Only where the likelihood rises with the yield is its best value positive.
+    slope = ((counts[some] / np.maximum(alone.background, 1e-12) - 1) * used[some]) @ templates.T
+    row, window = np.nonzero((slope > 0) & wanted[some])
+    if not len(row):
+        return
+    both = fit_signal(shape, counts[some[row]], templates[window], alone.take(row), used[some[row]])
+    gain = np.maximum(alone.nll[row] - both.nll, 0.0)
+    z[some[row], window] = np.where(both.signal > 0, np.sqrt(2 * gain), 0.0)
+    signal[some[row], window] = np.maximum(both.signal, 0.0)
 
 
 def _window_scan(
