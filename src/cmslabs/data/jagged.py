@@ -132,8 +132,9 @@ def iterate_events(
             merged = waiting[0] if len(waiting) == 1 else ak.concatenate(waiting)
             yield merged[:chunk_size]
             given = True
-            waiting = [merged[chunk_size:]]
             n_waiting -= chunk_size
+            # A slice keeps the whole buffer, and joining slices would add up all that was ever read: copy the rest.
+            waiting = [ak.to_packed(merged[chunk_size:])] if n_waiting else []
     if n_waiting or not given:
         yield waiting[0] if len(waiting) == 1 else ak.concatenate(waiting)
 
