@@ -56,9 +56,9 @@ class BoxEvents:
         return len(self.frame)
 
     def take(self, index: np.ndarray | slice) -> BoxEvents:
-        """Some of the events."""
+        """Some of the events, as a copy: a slice of jets would keep all of them in memory."""
         frame = self.frame.iloc[index].reset_index(drop=True)
-        return BoxEvents(frame, None if self.jets is None else self.jets[index])
+        return BoxEvents(frame, None if self.jets is None else ak.to_packed(self.jets[index]))
 
     @classmethod
     def join(cls, parts: Sequence[BoxEvents]) -> BoxEvents:

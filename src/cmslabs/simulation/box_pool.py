@@ -24,8 +24,8 @@ __all__ = ["Pool", "open_pool", "windows"]
 
 NAME = "qcd-dijets-features.parquet"
 MAKE_IT = "Make it with: cmslabs simulate qcd-dijets --events N --seed LARGE-NUMBER --out FOLDER"
-#: Constituents are read in blocks of so many events (about 25 MB).
-BLOCK = 10_000
+#: Constituents are read in blocks of so many events (about 5 MB).
+BLOCK = 2_000
 #: Who knows the seed of a pool has its events; small numbers are tried first.
 SAFE_SEED = 2**40
 
