@@ -40,7 +40,7 @@ from cmslabs.simulation.writers import round_floats
 TRUTHS = {
     "nothing": Truth(kind="nothing"),
     "wprime": Truth(kind="wprime", mass=3500, mass_x=500, mass_y=100, share=0.05),
-    "hot-cell": Truth(kind="hot-cell", eta=0.3045, phi=1.2, pt=200, share=0.03),
+    "hot-cell": Truth(kind="hot-cell", eta=0.3045, phi=1.2, pt=200, share=0.02),
 }
 N_BOXES, N_EVENTS = 36, 1_100
 #: Up to this p-value it is a leak.
@@ -161,6 +161,7 @@ def test_a_classifier_cannot_find_hidden_events(boxes, kind):
     assert auc < 0.56
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "least"), [("wprime", 0.9), ("hot-cell", 0.75)])
 def test_physics_does_tell(boxes, kind, least):
     """The same classifier with the same events: it is able to find something where there is something."""
@@ -213,6 +214,7 @@ def test_rows_that_were_not_shuffled_are_noticed(ingredients, tmp_path):
     assert auc > 0.95
 
 
+@pytest.mark.slow
 def test_hidden_events_that_were_not_rounded_are_noticed(ingredients, tmp_path):
     cases = make_boxes(ingredients, tmp_path, bits={"": SAMPLE_BITS})
     for kind in ("wprime", "hot-cell"):
