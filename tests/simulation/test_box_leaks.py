@@ -171,12 +171,12 @@ def test_physics_does_tell(boxes, kind, least):
 
 
 def test_boxes_have_the_same_length(boxes):
-    """Column by column; only a page's checksum is written with four or five bytes."""
+    """Column by column; only a page's checksum is a number whose length is random, not given by what is inside."""
     books = pd.DataFrame([box_bookkeeping(case.path) for case in boxes])
     columns = [name for name in books if name.startswith(("bytes of", "plain bytes of"))]
     assert len(columns) == 2 * len(BOX_COLUMNS)
-    assert (books[columns].max() - books[columns].min()).max() <= 1
-    assert books.file_bytes.max() - books.file_bytes.min() <= len(BOX_COLUMNS)
+    assert (books[columns].max() - books[columns].min()).max() <= 2
+    assert books.file_bytes.max() - books.file_bytes.min() <= 2 * len(BOX_COLUMNS)
     for name in ("rows", "columns", "row_groups", "schema", "metadata cmslabs", "first event", "last event"):
         assert books[name].nunique() == 1, name
 
@@ -215,8 +215,9 @@ def test_rows_that_were_not_shuffled_are_noticed(ingredients, tmp_path):
 
 
 @pytest.mark.slow
-def test_hidden_events_that_were_not_rounded_are_noticed(ingredients, tmp_path):
-    cases = make_boxes(ingredients, tmp_path, bits={"": SAMPLE_BITS})
+def test_hidden_events_that_were_rounded_otherwise_are_noticed(ingredients, tmp_path):
+    """In the dijet mass; the other numbers are stored in 16 bits, which leave no place for more."""
+    cases = make_boxes(ingredients, tmp_path, bits=BITS | {"mjj": 8})
     for kind in ("wprime", "hot-cell"):
         auc, p = event_level(cases, kind)
         assert p <= ALARM

@@ -118,8 +118,10 @@ def _write_plain(path: Path, table: pd.DataFrame, provenance: Provenance) -> Non
     """Write numbers of fixed length, so that every box of so many events has the same number of bytes.
 
     Compressed, a column is longer where its values are less alike: the length of a file with a hot cell would tell.
+    Numbers with ten bits of mantissa fit into float16 as they are.
     """
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    short = {name: np.float16 for name in table if table[name].dtype == np.float32 and BITS.get(name, BITS[""]) <= 10}
+    arrow = pa.Table.from_pandas(table.astype(short), preserve_index=False)
     arrow = arrow.replace_schema_metadata({PROVENANCE_KEY: provenance_json(provenance).encode()})
     with atomic_write(path) as temporary:
         pq.write_table(
@@ -188,6 +190,9 @@ def read_box(path: str | os.PathLike) -> pd.DataFrame:
             where=path,
             remedy="Constituents are read with cmslabs.data.tables.read_events.",
         )
+    record = frame.attrs
+    frame = frame.astype({name: np.float32 for name in frame if frame[name].dtype == np.float16})
+    frame.attrs = record
     return frame
 
 
