@@ -305,7 +305,8 @@ def test_the_bundled_box_and_its_envelope_belong_together():
 def test_the_card_describes_the_bundled_box():
     card = load_card("sealed-box")
     types = {name: column.type for column in card.columns for name in column.name.split(", ")}
-    assert types == {name: str(kind) for name, kind in read_box(bundled_box()).dtypes.items()}
+    assert types == {name: str(kind) for name, kind in read_table(bundled_box()).dtypes.items()}
+    assert set(read_box(bundled_box()).dtypes.astype(str)) == {"float32", "int32", "int16"}
     assert card.file().sha256 == sha256(bundled_box())
 
 

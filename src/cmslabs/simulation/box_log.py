@@ -161,7 +161,8 @@ def score_log(entries: Sequence[Entry], truth: Truth, box: str | None = None) ->
 
     Notes
     -----
-    G. W. Brier, Monthly Weather Review 78 (1950) 1, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+    The score is that of Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review
+    78 (1950) 1.
 
     Examples
     --------
