@@ -137,6 +137,36 @@ def test_blinded_bins_are_predicted_and_change_nothing(call, spectrum):
     assert "blinded      1300 to 1550 GeV: " in call("bumphunt", spectrum(), *options)[1]
 
 
+@pytest.mark.parametrize("where", [(1300, 1550), (1000, 1150), (1850, 2000)])
+@pytest.mark.parametrize("factor", [0, 40])
+def test_nothing_tells_what_is_in_blinded_bins(call, spectrum, tmp_path, where, factor):
+    """Two tables that differ there only: every word and every pixel are the same, the number of events among them."""
+    path, said = spectrum(), []
+    options = (*FAST, "--blind", *where, "--plot", tmp_path / "a.png")
+    pictures = [tmp_path / f"a{part}.png" for part in ("", "-local-p", "-limits")]
+    for times in (1, factor):
+        table = pd.read_csv(path)
+        table.loc[table["centre"].between(*where), "count"] *= times
+        table.to_csv(path, index=False)
+        said.append([call("bumphunt", path, *options, *more) for more in ((), ("--json",))])
+        said[-1] += [picture.read_bytes() for picture in pictures]
+    assert said[0][0][0] == 0
+    assert "outside of the blinded range" in said[0][0][1]
+    assert said[0] == said[1]
+
+
+def test_the_remarks_do_not_tell_how_many_masses_are_blinded(call, tmp_path):
+    """All in the file less those outside less those seen would be those hidden."""
+    masses, said = 1000 + np.random.default_rng(3).exponential(300, 5000), []
+    for hidden in (True, False):
+        some = masses[hidden | (masses < 1400) | (masses > 1600)]
+        pd.DataFrame({"mass": some}).to_csv(tmp_path / "t.csv", index=False)
+        options = ("--range", 1000, 2000, "--blind", 1400, 1600)
+        said.append(call("bumphunt", tmp_path / "t.csv", *FAST, *options))
+    assert "masses lie outside" in said[0][2]
+    assert said[0] == said[1]
+
+
 def test_masses_and_options(call, tmp_path):
     rng = np.random.default_rng(2)
     masses = np.concatenate([1000 + rng.exponential(300, 20_000), rng.normal(1500, 30, 500)])
@@ -189,6 +219,10 @@ def test_a_turn_on_is_a_caution_and_a_peak_on_a_background_is_none(call, tmp_pat
         (("--statistic", "eye"), "eye"),
         (("--blind", "5", "3"), "5"),
         (("--blind", "0", "9999"), "blind"),
+        (("--blind", "5000", "6000"), "nothing would be hidden"),
+        (("--blind", "1.3", "1.5"), "nothing would be hidden"),
+        (("--sqrt-s", "nan"), "sqrt"),
+        (("--sqrt-s", "inf"), "sqrt"),
         (("--range", "3", "1"), "from a lower to a higher"),
         (("--range", "1", "2"), "two are the least"),
         (("--n-bins", "10"), "has its bins already"),

@@ -188,3 +188,28 @@ def test_bad_options_are_refused():
     ):
         with pytest.raises(ConfigError, match=words):
             bump_hunt(spectrum, **options)
+
+
+def test_more_bins_than_a_scan_can_hold_are_refused():
+    counts = np.full(1001, 10.0)
+    with pytest.raises(DataError, match="1001 bins are too many"):
+        bump_hunt(Spectrum(np.linspace(1000, 2000, 1002), counts, counts), max_toys=1)
+
+
+def test_blinded_counts_are_not_visible():
+    spectrum = draw(1)
+    found = bump_hunt(spectrum, families="exponential", blind=(EDGES[10], EDGES[12]), max_toys=5)
+    assert found.visible[10:12].tolist() == [0, 0]
+    assert found.visible.sum() == spectrum.counts.sum() - spectrum.counts[10:12].sum()
+
+
+@pytest.mark.parametrize("blind", [(1.0, 2.0), (1e6, 2e6)])
+def test_a_blinded_range_that_hides_nothing_is_refused(blind):
+    with pytest.raises(ConfigError, match="nothing would be hidden"):
+        bump_hunt(as_counts(smooth(2e4).round()), blind=blind, max_toys=5)
+
+
+@pytest.mark.parametrize("sqrt_s", [np.nan, np.inf, 0.0])
+def test_an_energy_that_is_none_is_refused(sqrt_s):
+    with pytest.raises(ConfigError, match="sqrt"):
+        bump_hunt(as_counts(smooth(2e4).round()), sqrt_s=sqrt_s, max_toys=5)

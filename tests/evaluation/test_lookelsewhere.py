@@ -102,3 +102,11 @@ def test_a_huge_peak_is_left_out_of_the_choice(analysis):
     peak = np.abs((EDGES[:-1] + EDGES[1:]) / 2 - 4005) < 200
     assert scan.masked[0, peak].all()
     np.testing.assert_allclose(scan.choice.background[0, peak], smooth()[peak], rtol=0.15)
+
+
+def test_one_toy_is_not_certain():
+    """All toys above the data: p = 1, but the error of few of them is not zero."""
+    few, many = (global_p(Toys(np.full(n, 2.0), np.ones(n), np.ones(len(LEVELS))), 1.0) for n in (1, 1000))
+    assert (few.p, many.p) == (1.0, 1.0)
+    assert few.error > 0.3
+    assert 0 < many.error < 0.002

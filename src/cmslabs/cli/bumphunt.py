@@ -156,10 +156,10 @@ def cautions(found: BumpHunt) -> list[str]:
             f"{found.gof_p:.2g}), and every number here assumes that it does. Try --range, or another --family."
         )
     spectrum = found.spectrum
-    density = spectrum.counts / spectrum.widths
+    density = found.visible / spectrum.widths
     top = spectrum.centres[density.argmax()]
-    below = spectrum.counts[spectrum.centres < found.mass - 2 * found.width].sum()
-    if found.global_p < NOTHING and abs(top - found.mass) < 2 * found.width and below < FEW * spectrum.counts.sum():
+    below = found.visible[spectrum.centres < found.mass - 2 * found.width].sum()
+    if found.global_p < NOTHING and abs(top - found.mass) < 2 * found.width and below < FEW * found.visible.sum():
         said.append(
             "Caution: the window lies where the spectrum begins and is highest. A trigger or a selection that sets in "
             f"there looks like a bump. Begin the range above it, for example at {found.mass + 2 * found.width:.4g}."
@@ -200,7 +200,8 @@ def _lines(measured: MeasuredSpectrum, found: BumpHunt) -> list[str]:
     how = {"toys": "from toys", "gross-vitells": "from the formula of Gross and Vitells, set by toys"}
     rows = {
         "spectrum": f"{measured.quantity}, {len(spectrum.counts)} bins from {spectrum.edges[0]:g} to "
-        f"{spectrum.edges[-1]:g} {unit}, {spectrum.counts.sum():.0f} events",
+        f"{spectrum.edges[-1]:g} {unit}, {found.visible.sum():.0f} events"
+        + (" outside of the blinded range" if found.blind else ""),
         "background": f"{found.family}, {found.n_parameters} parameters; goodness of fit p = {found.gof_p:.2g}",
         "best window": f"mass {found.mass:.5g} {unit}, width {found.width:.3g} {unit} (standard deviation)",
         "signal": f"{_with_error(found.signal_yield, found.signal_yield_error)} events",
@@ -239,7 +240,7 @@ def _as_json(table: Path, measured: MeasuredSpectrum, found: BumpHunt, files: li
         "simulation": measured.simulation,
         "n_bins": len(edges) - 1,
         "range": [float(edges[0]), float(edges[-1])],
-        "events": int(measured.spectrum.counts.sum()),
+        "events": int(found.visible.sum()),
         "remarks": list(measured.remarks),
     }
     windows = _windows(found).to_dict(orient="records")

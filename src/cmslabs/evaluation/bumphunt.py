@@ -27,6 +27,8 @@ __all__ = ["STATISTICS", "BumpHunt", "bump_hunt"]
 STATISTICS = ("template", "window")
 #: Fewer events than this make no spectrum.
 _LEAST_EVENTS = 10
+#: More bins than this make a scan that no memory holds.
+_MOST_BINS = 1000
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class BumpHunt:
     shape: Shape = field(repr=False)
     theta: np.ndarray = field(repr=False)
     analysis: Analysis = field(repr=False)
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The counts, shape (n_bins,), with zeros in blinded bins: what may be shown and added up."""
+        return np.where(self.analysis.used, self.spectrum.counts, 0)
 
     @cached_property
     def limits(self) -> pd.DataFrame:
@@ -231,7 +238,7 @@ def bump_hunt(
         raise ConfigError("max_toys must be at least 1, and the seed not negative.")
     used = ~_blinded(edges, blind)
     members = get_families(families)
-    if any(family.name == "dijet" for family in members) and edges[-1] >= sqrt_s:
+    if any(family.name == "dijet" for family in members) and not edges[-1] < sqrt_s < np.inf:
         raise ConfigError(
             f"the spectrum reaches {edges[-1]:g} GeV, but the collisions have sqrt(s) = {sqrt_s:g} GeV.",
             remedy="Give the energy of the collisions as sqrt_s, or leave out the family 'dijet'.",
@@ -290,6 +297,11 @@ def _check(spectrum: Spectrum) -> np.ndarray:
         raise DataError("the events are weighted.", remedy="Use a spectrum without weights.")
     if len(counts) < 2:
         raise DataError("one bin is no spectrum.", remedy="Use at least eight bins.")
+    if len(counts) > _MOST_BINS:
+        raise DataError(
+            f"{len(counts)} bins are too many for a scan: at most {_MOST_BINS} are possible.",
+            remedy="Use bins about as wide as the detector's resolution; narrower ones show nothing more.",
+        )
     if not counts.any():
         raise DataError("all bins are empty.", remedy="Check the range and the column.")
     return counts
@@ -303,6 +315,12 @@ def _blinded(edges: np.ndarray, blind: tuple[float, float] | None) -> np.ndarray
     if not low < high:
         raise ConfigError(f"the blinded range must rise, not run from {low:g} to {high:g}.")
     hidden = (edges[:-1] < high) & (edges[1:] > low)
+    if not hidden.any():
+        raise ConfigError(
+            f"no bin lies in the blinded range from {low:g} to {high:g}: nothing would be hidden.",
+            where=f"{edges[0]:g} to {edges[-1]:g} GeV",
+            remedy="Give a range in GeV inside of the spectrum.",
+        )
     if hidden.all():
         raise ConfigError("all bins are blinded: nothing is left to fit.", remedy="Blind a smaller range.")
     return hidden

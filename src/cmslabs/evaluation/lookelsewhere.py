@@ -164,7 +164,8 @@ def global_p(toys: Toys, z: float) -> GlobalP:
         p = (above + 1) / (n + 1)
         # Where every toy exceeds the data, p = 1 is rounded down by half a toy: Z stays finite.
         z_global = p_to_z(min(p, 1 - 0.5 / (n + 1)))
-        return GlobalP(p, float(np.sqrt(p * (1 - p) / n)), float(z_global), "toys")
+        spread = min(p, 1 - 0.5 / (n + 1))
+        return GlobalP(p, float(np.sqrt(spread * (1 - spread) / n)), float(z_global), "toys")
     return GlobalP(float(np.exp(log_p)), float("nan"), float(-special.ndtri_exp(log_p)), "gross-vitells")
 
 
