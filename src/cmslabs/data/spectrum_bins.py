@@ -144,8 +144,7 @@ def _counts(values, candidates, errors, unit) -> tuple[int, np.ndarray | None, s
     if not are_whole(values) and (found := counts_from_density(values, widths)):
         return (
             *found,
-            f"are events per {unit}, not counts: times the bin width all of them are whole numbers, "
-            f"{found[1].sum():.0f} events in all",
+            f"are events per {unit}, not counts: times the bin width all of them are whole numbers",
         )
     if errors is not None and (found := counts_from_errors(values, widths[0], *errors)):
         counts, factor, per_width = found
@@ -153,7 +152,7 @@ def _counts(values, candidates, errors, unit) -> tuple[int, np.ndarray | None, s
             0,
             counts,
             f"are no counts: by their errors they are {factor:.4g} times numbers of events"
-            f"{f' per {unit}' if per_width else ''}, {counts.sum():.0f} events in all",
+            f"{f' per {unit}' if per_width else ''}",
         )
     if are_whole(values):
         return 0, None, "are whole numbers, but their errors are not those of counts, which are near the square root."

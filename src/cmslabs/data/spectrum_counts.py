@@ -62,10 +62,11 @@ def counts_from_density(density: np.ndarray, candidates: Sequence[np.ndarray]) -
 
 
 def _rounding(values: np.ndarray) -> np.ndarray:
-    """Half a unit in the last digit, if all values have as many digits as the longest one."""
+    """Half a unit in the last digit, if all values have as many digits as the longest one, or as many decimals."""
+    decimals = next(n for n in range(16) if n == 15 or np.allclose(values, values.round(n), rtol=1e-14, atol=0))
     digits = max(len(f"{value:.15e}".split("e")[0].rstrip("0").replace(".", "")) for value in values)
     size = np.floor(np.log10(np.where(values > 0, values, 1)))
-    return 0.5 * 10 ** (size - digits + 1)
+    return 0.5 * np.maximum(10 ** (size - digits + 1), 10.0**-decimals)
 
 
 def errors_are_poisson(counts: np.ndarray, up: np.ndarray, down: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from cmslabs.data.plain_csv import header_of, require_numbers
 from cmslabs.data.spectrum import gaps
 from cmslabs.data.spectrum_bins import bins_of
 from cmslabs.data.spectrum_masses import count_masses, lepton_masses
-from cmslabs.data.spectrum_names import binned_columns, mass_columns, quantity_of, unit_of
+from cmslabs.data.spectrum_names import binned_columns, mass_columns, quantity_of, unit_of, weight_columns
 from cmslabs.data.tables import read_table
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.plotting.binned import Spectrum
@@ -96,14 +96,14 @@ def read_spectrum(
     _check_options(column, bins, range, n_bins)
     names = _column_names(path)
     if column is not None:
-        return _from_column(path, column, range, n_bins)
+        return _from_column(path, names, column, range, n_bins)
     if not bins and path.suffix == ".csv" and is_cms_csv(path):
         return _from_leptons(path, range, n_bins)
     if roles := binned_columns(names, path, told=bins):
         return _from_bins(path, names, roles, range, n_bins)
     masses = mass_columns(names)
     if not bins and len(masses) == 1:
-        return _from_column(path, masses[0], range, n_bins)
+        return _from_column(path, names, masses[0], range, n_bins)
     what = "several columns that may be the mass" if len(masses) > 1 else "no column that is clearly a mass"
     raise DataError(
         f"has {'columns that describe no bins' if bins else what}. Columns: {', '.join(names[:30])}.",
@@ -146,10 +146,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _from_column(path: Path, column: str, range, n_bins) -> MeasuredSpectrum:
+def _from_column(path: Path, names: list[str], column: str, range, n_bins) -> MeasuredSpectrum:
     table = _read(path, [column])
     unit, scale, remarks = _unit(table, column)
     remarks = [f"masses are the column '{column}'", *remarks]
+    remarks += [f"the column '{name}' is not used: every row counts as one event" for name in weight_columns(names)]
     masses = table[column].to_numpy(dtype=float) * scale
     bad = ~np.isfinite(masses)
     if bad.any():

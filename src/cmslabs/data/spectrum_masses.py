@@ -15,6 +15,8 @@ __all__ = ["N_BINS", "count_masses", "lepton_masses"]
 
 #: Bins of a histogram of masses.
 N_BINS = 40
+#: Masses are cut off, and do not fade out, where so many lie within a quarter of a bin from the first or last.
+_EDGE = 5
 
 
 def lepton_masses(path: str | os.PathLike) -> tuple[np.ndarray, str, tuple[float, float] | None, list[str]]:
@@ -52,7 +54,7 @@ def lepton_masses(path: str | os.PathLike) -> tuple[np.ndarray, str, tuple[float
     what = " and ".join(f"{name.lower()}s" for name in kinds)
     remarks = [f"masses are computed from pt, eta, phi of {n_leptons} {what} per event and the known lepton mass"]
     if (charged := int((charge != 0).sum())) > 0:
-        remarks.append(f"in {charged} of {len(events)} events the charges do not add up to 0; they are counted, too")
+        remarks.append(f"in {charged} events the charges do not add up to 0; they are counted, too")
     span = None
     if "M" in events.fields:
         span, said = _compare(masses, ak.to_numpy(events.M))
@@ -68,7 +70,7 @@ def _compare(masses: np.ndarray, stored: np.ndarray) -> tuple[tuple[float, float
     worst = int(abs(masses - stored).argmax())
     span = float(stored.min()), float(stored.max())
     return span, [
-        f"in {off.sum()} of {len(masses)} rows the column M differs by more than 1 %, most in row {worst} (from 0): "
+        f"in {off.sum()} rows the column M differs by more than 1 %, most in row {worst} (from 0): "
         f"M is {stored[worst]:.4g}, its leptons give {masses[worst]:.4g} GeV; to use M, name it as the column",
         f"the authors of the table selected by M, from {span[0]:.4g} to {span[1]:.4g} GeV",
     ]
@@ -89,7 +91,7 @@ def count_masses(
     masses : ndarray
         Finite numbers.
     range : tuple of float or None
-        By default `span`, rounded outwards.
+        By default `span`, rounded outwards so little that no bin at an end lacks events.
     n_bins : int or None
         By default `N_BINS`.
     unit : str
@@ -110,7 +112,7 @@ def count_masses(
     first, last = span or (float(masses.min()), float(masses.max()))
     if range is None and first == last:
         raise DataError(f"all its masses are {first:g}.", where=path, remedy="Give a range around them.")
-    low, high = _round_outwards(first, last, n_bins) if range is None else range
+    low, high = _default_range(masses, first, last, n_bins) if range is None else range
     inside = (masses >= low) & (masses <= high)
     if not inside.any():
         raise DataError(
@@ -124,24 +126,42 @@ def count_masses(
         + ("" if range is not None else " (all masses; another range may be given)" if span is None else "")
     ]
     if not inside.all():
-        remarks.append(f"{(~inside).sum()} of {len(masses)} masses lie outside and are not counted")
+        # Not how many there are in all: with a blinded range the difference would tell what is hidden.
+        remarks.append(f"{(~inside).sum()} masses lie outside and are not counted")
     if (spectrum.counts == 0).mean() > 0.5:
         remarks.append("more than half of the bins are empty: fewer bins or a narrower range show more")
     return spectrum, remarks
 
 
-def _round_outwards(low: float, high: float, n_bins: int) -> tuple[float, float]:
-    """A range of n_bins bins, each a number of two digits wide; positive masses give positive edges.
+def _default_range(masses: np.ndarray, first: float, last: float, n_bins: int) -> tuple[float, float]:
+    """Round numbers where the spectrum fades out; where it is cut, numbers near the cut.
+
+    A bin that is partly beyond a cut lacks events, and a fit that it pulls down finds a bump beside it.  Here a bin may
+    lack half of its standard deviation.
+    """
+    for digits in (2, 3, 4, 5, 6, 7):
+        low, high = _round_outwards(first, last, n_bins, digits)
+        width = (high - low) / n_bins
+        begin, end = masses - first, last - masses
+        near = np.array([((inward >= 0) & (inward < width / 4)).sum() for inward in (begin, end)])
+        missing = 4 * near * np.array([first - low, high - last]) / width
+        if ((near < _EDGE) | (missing <= np.sqrt(near))).all():
+            break
+    return low, high
+
+
+def _round_outwards(low: float, high: float, n_bins: int, digits: int = 2) -> tuple[float, float]:
+    """A range of n_bins bins, each a number of so many digits wide; positive masses give positive edges.
 
     Examples
     --------
     >>> _round_outwards(60.002, 119.958, 40), _round_outwards(23.4, 6571.7, 40)
     ((60.0, 120.0), (20.0, 6820.0))
     """
-    unit = 10.0 ** (np.floor(np.log10((high - low) / n_bins)) - 1)
+    unit = 10.0 ** (np.floor(np.log10((high - low) / n_bins)) - digits + 1)
     steps = int(np.ceil((high - low) / n_bins / unit - 1e-9))
     # Begin at a multiple of the width; if that is zero, at one of its last digit, or of a finer one.
-    grid = steps * unit
+    grid = steps * unit if digits == 2 else unit
     while 0 < low < grid:
         grid = unit if grid > unit else grid / 10
     begin = np.floor(low / grid + 1e-9) * grid

@@ -8,7 +8,7 @@ from itertools import product
 
 from cmslabs.errors import DataError
 
-__all__ = ["binned_columns", "mass_columns", "quantity_of", "unit_of"]
+__all__ = ["binned_columns", "mass_columns", "quantity_of", "unit_of", "weight_columns"]
 
 #: Masses by what they are the mass of; names in lower case, words joined by underscores.
 _MASSES = {
@@ -117,6 +117,17 @@ def binned_columns(names: Sequence[str], path, *, told: bool = False) -> dict[st
 def mass_columns(names: Sequence[str]) -> list[str]:
     """The columns that are called like a mass of the whole event."""
     return [name for name in names if _plain(name) in _QUANTITY]
+
+
+def weight_columns(names: Sequence[str]) -> list[str]:
+    """The columns that are called like a weight of the whole event.
+
+    Examples
+    --------
+    >>> weight_columns(["mjj", "weight", "genWeight", "lightweight"])
+    ['weight', 'genWeight']
+    """
+    return [name for name in names if re.fullmatch(r"((gen|event|evt|mc)_?)?(weights?|wgt)", _plain(name))]
 
 
 def quantity_of(name: str) -> str:
