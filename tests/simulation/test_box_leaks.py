@@ -259,6 +259,13 @@ def signal_has_a_seed(path, mixed, mark, hidden):
     write_table(path, read_table(path), record.model_copy(update={"seed": 123456 if hidden.any() else None}))
 
 
+def test_low_order_bits_are_counted_in_the_file_as_it_is_stored(boxes):
+    """Columns of 16 and of 32 bits: a number with ten random bits ends with 13 zero bits of float32 and one more."""
+    book = box_bookkeeping(boxes[0].path)
+    assert book["zero bits in tau1j1"] == pytest.approx(14, abs=0.3)
+    assert "zero bits in nconstj1" not in book
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("write", [only_signal_has_a_key, signal_adds_events, signal_has_a_seed])
 def test_a_file_that_tells_is_noticed(ingredients, tmp_path, write):

@@ -185,11 +185,7 @@ def read_box(path: str | os.PathLike) -> pd.DataFrame:
     box_commitment(path)
     frame = read_table(path)
     if list(frame.columns) != list(BOX_COLUMNS):
-        raise DataError(
-            "is no table of a box's events.",
-            where=path,
-            remedy="Constituents are read with cmslabs.data.tables.read_events.",
-        )
+        raise DataError("is no table of a box's events.", where=path, remedy="Use the file as it was made.")
     record = frame.attrs
     frame = frame.astype({name: np.float32 for name in frame if frame[name].dtype == np.float16})
     frame.attrs = record
