@@ -172,5 +172,6 @@ def test_too_few_bins_and_unknown_families_are_refused():
         build_ladders(get_families("dijet"), np.ones(4), EDGES[:5], np.ones(4, bool), SQRT_S)
     with pytest.raises(ConfigError, match="no family"):
         get_families("bernstien")
+    assert get_families(["power", "auto"]) == list(FAMILIES.values())
     with pytest.raises(ConfigError):
         get_families([])

@@ -96,7 +96,7 @@ def get_families(names: str | Sequence[str]) -> list[Family]:
     ['power']
     """
     names = [names] if isinstance(names, str) else list(names)
-    if names == ["auto"]:
+    if "auto" in names:
         return list(FAMILIES.values())
     for name in names:
         if name not in FAMILIES:
