@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cmslabs.errors import ConfigError, DataError
+from cmslabs.evaluation.checked import blinded_bins, checked_counts
 from cmslabs.evaluation.choice import Ladder, build_ladders, choose, hopeful
 from cmslabs.evaluation.families import Shape, get_families
 from cmslabs.evaluation.limits import upper_limits
@@ -27,8 +28,6 @@ __all__ = ["STATISTICS", "BumpHunt", "bump_hunt"]
 STATISTICS = ("template", "window")
 #: Fewer events than this make no spectrum.
 _LEAST_EVENTS = 10
-#: More bins than this make a scan that no memory holds.
-_MOST_BINS = 1000
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class BumpHunt:
 
     def _prediction(self) -> dict[str, float]:
         """What the sidebands say about the blinded range."""
-        hidden = _blinded(self.spectrum.edges, self.blind)
+        hidden = blinded_bins(self.spectrum.edges, self.blind)
         low, high = self.spectrum.edges[:-1][hidden][0], self.spectrum.edges[1:][hidden][-1]
         return {"low": float(low), "high": float(high), "predicted": float(self.background[hidden].sum())}
 
@@ -231,12 +230,12 @@ def bump_hunt(
     >>> found.mass, found.local_significance > 5
     (1325.0, True)
     """
-    counts, edges = _check(spectrum), np.asarray(spectrum.edges, dtype=float)
+    counts, edges = checked_counts(spectrum), np.asarray(spectrum.edges, dtype=float)
     if statistic not in STATISTICS:
         raise ConfigError(f"there is no statistic '{statistic}'.", remedy=f"Use: {' or '.join(STATISTICS)}.")
     if max_toys < 1 or seed < 0:
         raise ConfigError("max_toys must be at least 1, and the seed not negative.")
-    used = ~_blinded(edges, blind)
+    used = ~blinded_bins(edges, blind)
     members = get_families(families)
     if any(family.name == "dijet" for family in members) and not edges[-1] < sqrt_s < np.inf:
         raise ConfigError(
@@ -266,64 +265,6 @@ def _settle(ladders: list[Ladder], counts: np.ndarray, used: np.ndarray) -> tupl
         shapes = tuple(shape.curved(fit_spectrum(shape, counts, used).theta) for shape in ladder.shapes)
         settled.append(Ladder(ladder.family, shapes))
     return tuple(settled)
-
-
-def _check(spectrum: Spectrum) -> np.ndarray:
-    """The counts of a spectrum, if they are counts."""
-    counts, edges = np.asarray(spectrum.counts, dtype=float), np.asarray(spectrum.edges, dtype=float)
-    if counts.ndim != 1 or len(edges) != len(counts) + 1:
-        raise DataError(
-            f"{len(edges)} edges do not belong to {counts.size} bins.", remedy="Give one edge more than bins."
-        )
-    problems = {
-        "the bin edges do not rise": not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()),
-        "masses must be above zero": not edges[0] > 0,
-        f"{np.count_nonzero(~np.isfinite(counts))} bins hold no number": not np.isfinite(counts).all(),
-    }
-    for problem, there in problems.items():
-        if there:
-            raise DataError(f"{problem}.", where="spectrum", remedy="Correct the bins, or choose another range.")
-    if (counts < 0).any():
-        raise DataError(
-            f"bin {int((counts < 0).argmax())} holds a negative count ({counts.min():g}).",
-            remedy="A likelihood of counts needs counts: do not subtract a background, and do not use weights.",
-        )
-    if (counts != np.round(counts)).any():
-        raise DataError(
-            "the bins do not hold whole numbers: these are densities or weighted events, not counts.",
-            remedy="Multiply a density by the bin widths; weighted events cannot be used here.",
-        )
-    if not np.allclose(np.asarray(spectrum.variances, dtype=float), counts):
-        raise DataError("the events are weighted.", remedy="Use a spectrum without weights.")
-    if len(counts) < 2:
-        raise DataError("one bin is no spectrum.", remedy="Use at least eight bins.")
-    if len(counts) > _MOST_BINS:
-        raise DataError(
-            f"{len(counts)} bins are too many for a scan: at most {_MOST_BINS} are possible.",
-            remedy="Use bins about as wide as the detector's resolution; narrower ones show nothing more.",
-        )
-    if not counts.any():
-        raise DataError("all bins are empty.", remedy="Check the range and the column.")
-    return counts
-
-
-def _blinded(edges: np.ndarray, blind: tuple[float, float] | None) -> np.ndarray:
-    """Bins that overlap the blinded range."""
-    if blind is None:
-        return np.zeros(len(edges) - 1, dtype=bool)
-    low, high = blind
-    if not low < high:
-        raise ConfigError(f"the blinded range must rise, not run from {low:g} to {high:g}.")
-    hidden = (edges[:-1] < high) & (edges[1:] > low)
-    if not hidden.any():
-        raise ConfigError(
-            f"no bin lies in the blinded range from {low:g} to {high:g}: nothing would be hidden.",
-            where=f"{edges[0]:g} to {edges[-1]:g} GeV",
-            remedy="Give a range in GeV inside of the spectrum.",
-        )
-    if hidden.all():
-        raise ConfigError("all bins are blinded: nothing is left to fit.", remedy="Blind a smaller range.")
-    return hidden
 
 
 def _report(
