@@ -1,0 +1,1 @@
+"""Objects: identified leptons and jets, event filters and triggers, from NanoAOD events."""
