@@ -6,15 +6,17 @@ with their luminosity, and what is not public is an entry that says so.
 
 from __future__ import annotations
 
+import math
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from cmslabs.config import StrictModel, load_config
 from cmslabs.data.download import dataset_path
+from cmslabs.data.fileset_parts import Count, CrossSection, Dataset, Era, File, KFactor, Positive
 from cmslabs.errors import ConfigError, close_names
 from cmslabs.io import existing_file
 
@@ -29,139 +31,6 @@ __all__ = [
     "load_fileset",
 ]
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class File(StrictModel):
-    """One file of a data set.
-
-    Attributes
-    ----------
-    path : str
-        A local path (relative to the fileset's own folder), ``sample:CARD`` for a bundled sample, or a
-        ``root://`` or ``https://`` address.
-    n_events : int or None
-        Events in it, if known: without it a skipped data file leaves the luminosity unknown.
-    size_bytes, adler32
-        As the portal's index gives them.
-    """
-
-    path: str
-    n_events: Count | None = None
-    size_bytes: Count | None = None
-    adler32: str | None = None
-
-
-class CrossSection(StrictModel):
-    """Cross-section [pb], its order in perturbation theory, and where it was seen."""
-
-    pb: Positive
-    order: str
-    source: str
-
-
-class KFactor(StrictModel):
-    """A factor from one order to a higher one: its value, name and source."""
-
-    value: Positive
-    name: str
-    source: str
-
-
-class Era(StrictModel):
-    """A period of data taking.
-
-    Attributes
-    ----------
-    runs : tuple of int or None
-        First and last run number.
-    luminosity_fb : float or None
-        Integrated luminosity [1/fb] of this era alone.
-    public : bool
-    note : str
-    """
-
-    runs: tuple[Count, Count] | None = None
-    luminosity_fb: Positive | None = None
-    public: bool = True
-    note: str = ""
-
-
-class Dataset(StrictModel):
-    """One data set.
-
-    Attributes
-    ----------
-    kind : "data" or "simulation"
-        How it is treated.  Pseudo-data are treated as data; `simulated` says what they are.
-    title : str
-    simulated : bool
-        True for everything that no detector recorded, pseudo-data too.
-    public : bool
-        False: not released as open data; such an entry has no files and is never run.
-    era : str or None
-        Key of the fileset's `eras`; also chooses the trigger paths.
-    primary : str or None
-        Primary dataset of data (``DoubleMuon``): key of the analysis' `triggers`.
-    name : str or None
-        The official name, ``/DoubleMuon/Run2016G-.../NANOAOD``.
-    record : int or None
-        Record of the CERN Open Data portal.
-    group : str or None
-        What it is drawn as; data sets of one group are stacked as one.
-    cross_section : CrossSection or None
-        Of what was generated, before any filter.
-    k_factor : KFactor or None
-    only : dict
-        Branch -> value: use these events (and rows of ``Runs``) of a file that holds several processes.
-    excludes : tuple of str
-        Data sets that describe the same process: never to be used together with this one.
-    files : tuple of File
-    notes : str
-    """
-
-    kind: Literal["data", "simulation"]
-    title: str = ""
-    simulated: bool | None = None
-    public: bool = True
-    era: str | None = None
-    primary: str | None = None
-    name: str | None = None
-    record: Count | None = None
-    group: str | None = None
-    cross_section: CrossSection | None = None
-    k_factor: KFactor | None = None
-    only: dict[str, int] = Field(default_factory=dict)
-    excludes: tuple[str, ...] = ()
-    files: tuple[File, ...] = ()
-    source_seen: str | None = None
-    notes: str = ""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Dataset:
-        if self.kind == "data" and self.cross_section is not None:
-            raise ValueError("data has no cross-section")
-        if self.kind == "data" and self.primary is None:
-            raise ValueError("data needs 'primary', the name of its primary dataset")
-        if self.kind == "simulation" and self.simulated is False:
-            raise ValueError("a data set of kind 'simulation' is simulated")
-        if not self.public and self.files:
-            raise ValueError("a data set that is not public has no files")
-        return self
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether no detector recorded these events: what plots and tables have to say."""
-        return self.kind == "simulation" if self.simulated is None else self.simulated
-
-    @property
-    def effective_pb(self) -> float | None:
-        """Cross-section times K factor [pb]."""
-        if self.cross_section is None:
-            return None
-        return self.cross_section.pb * (1.0 if self.k_factor is None else self.k_factor.value)
-
 
 class Fileset(StrictModel):
     """One fileset file.
@@ -172,9 +41,13 @@ class Fileset(StrictModel):
     luminosity_fb : float or None
         Integrated luminosity [1/fb] of all data sets of data together, with the golden JSON applied.
     luminosity_source : str or None
+    luminosity_uncertainty : float or None
+        Relative.
     golden_json : str or None
         The list of certified luminosity sections: a path as in `File`, relative to the fileset's folder.
         Needed to run on data; ``none`` says that all sections are good.
+    golden_json_record : int or None
+        Record of the CERN Open Data portal that has it.
     corrections : str or None
         Default file of corrections (`correctionlib` JSON) for the simulated data sets.
     eras : dict of Era
@@ -187,6 +60,7 @@ class Fileset(StrictModel):
     title: str = ""
     luminosity_fb: Positive | None = None
     luminosity_source: str | None = None
+    luminosity_uncertainty: Annotated[float, Field(gt=0, lt=1)] | None = None
     golden_json: str | None = None
     golden_json_record: Count | None = None
     corrections: str | None = None
@@ -207,10 +81,13 @@ class Fileset(StrictModel):
     def choose(self, names: tuple[str, ...] | list[str] = ()) -> Fileset:
         """The fileset with some of its data sets; without names those that are public and have files.
 
+        Where the chosen data are of some eras only, `luminosity_fb` is that of these eras.
+
         Raises
         ------
         ConfigError
-            If a name is unknown, not public, without files, or if two of the chosen ones exclude each other.
+            If a name is unknown, not public, without files, if two of the chosen ones exclude each other,
+            or if it is not known what luminosity the chosen data have.
         """
         for name in names:
             if name not in self.datasets:
@@ -246,7 +123,37 @@ class Fileset(StrictModel):
                         where=self.name,
                         remedy="Choose one of them with --dataset.",
                     )
-        return self.model_copy(update={"datasets": chosen})
+        return self.model_copy(update={"datasets": chosen, **self._luminosity_of(chosen)})
+
+    def _luminosity_of(self, chosen: dict[str, Dataset]) -> dict[str, object]:
+        """What changes about the luminosity if only these data sets are read."""
+        data = [dataset for dataset in chosen.values() if dataset.kind == "data"]
+        if not data or self.luminosity_fb is None:
+            return {}
+        eras_of: dict[str | None, set[str | None]] = {}
+        for dataset in data:
+            eras_of.setdefault(dataset.primary, set()).add(dataset.era)
+        eras = {dataset.era for dataset in data}
+        for primary, own in eras_of.items():
+            if own != eras:
+                missing = ", ".join(sorted(str(era) for era in eras - own))
+                raise ConfigError(
+                    f"the data of {primary} lack {missing}, which another primary dataset has.",
+                    where=self.name,
+                    remedy="Choose the same eras of every primary dataset: all need the same luminosity.",
+                )
+        if eras == {dataset.era for dataset in self.datasets.values() if dataset.kind == "data" and dataset.public}:
+            return {}
+        parts = {era: self.eras[era].luminosity_fb if era is not None else None for era in eras}
+        unknown = sorted(str(era) for era, value in parts.items() if value is None)
+        if unknown:
+            raise ConfigError(
+                f"the luminosity of {', '.join(unknown)} alone is not known.",
+                where=self.name,
+                remedy="Add luminosity_fb to these eras, or choose the data of all of them.",
+            )
+        source = f"sum of {', '.join(sorted(parts))}; {self.luminosity_source or 'no source given'}"
+        return {"luminosity_fb": math.fsum(parts.values()), "luminosity_source": source}
 
 
 def bundled_filesets() -> list[str]:
