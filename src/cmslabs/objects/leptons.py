@@ -1,0 +1,125 @@
+"""Muons and electrons: which of a detector's candidates are taken for real, isolated leptons.
+
+A `mask` says for every candidate whether it passes; `pick` takes those, by falling pT.  Comparisons
+with NaN are false, so a candidate with an undefined pT never passes.
+"""
+
+from __future__ import annotations
+
+import awkward as ak
+import numpy as np
+
+from cmslabs.objects.access import get
+from cmslabs.objects.cuts import ElectronCuts, MuonCuts
+
+__all__ = ["electron_mask", "good_electrons", "good_muons", "muon_mask", "pick", "scale_muons"]
+
+#: What selected leptons keep, where the file has it.
+_KEPT = ("pt", "eta", "phi", "mass", "charge", "pfRelIso04_all", "pfRelIso03_all", "sip3d")
+
+
+def muon_mask(events: ak.Array, cuts: MuonCuts | None = None, scale: float = 1.0) -> ak.Array:
+    """Which muons pass the cuts.
+
+    Parameters
+    ----------
+    events : ak.Array, shape (n_events,)
+    cuts : MuonCuts, optional
+        Default: those of the course.
+    scale : float
+        Factor on every pT, see `scale_muons`.
+
+    Returns
+    -------
+    ak.Array of bool, shape (n_events, var)
+
+    Raises
+    ------
+    MissingBranchError
+        If a branch that a cut needs is not there: a cut that cannot be made is never passed.
+
+    Examples
+    --------
+    >>> muons = {"pt": [40.0, 3.0], "eta": [0.5, 1.0], "mediumId": [True, True], "pfRelIso04_all": [0.1, 0.0]}
+    >>> muon_mask(ak.Array([{"Muon": muons}])).to_list()
+    [[True, False]]
+    """
+    cuts = MuonCuts() if cuts is None else cuts
+    pt = get(events, "Muon", "pt")
+    mask = ((pt if scale == 1.0 else pt * scale) > cuts.pt) & (abs(get(events, "Muon", "eta")) < cuts.eta)
+    if cuts.id is not None:
+        mask = mask & (get(events, "Muon", cuts.id) != 0)
+    if cuts.isolation is not None:
+        mask = mask & (get(events, "Muon", "pfRelIso04_all") < cuts.isolation)
+    if cuts.sip3d is not None:
+        mask = mask & (get(events, "Muon", "sip3d") < cuts.sip3d)
+    return mask
+
+
+def electron_mask(events: ak.Array, cuts: ElectronCuts | None = None) -> ak.Array:
+    """Which electrons pass the cuts; arguments, result and errors as for `muon_mask`.
+
+    Examples
+    --------
+    >>> electrons = {"pt": [40.0, 30.0], "eta": [0.5, 1.0], "cutBased": [4, 2]}
+    >>> electron_mask(ak.Array([{"Electron": electrons}])).to_list()
+    [[True, False]]
+    """
+    cuts = ElectronCuts() if cuts is None else cuts
+    mask = (get(events, "Electron", "pt") > cuts.pt) & (abs(get(events, "Electron", "eta")) < cuts.eta)
+    if cuts.cut_based > 0:
+        mask = mask & (get(events, "Electron", "cutBased") >= cuts.cut_based)
+    if cuts.sip3d is not None:
+        mask = mask & (get(events, "Electron", "sip3d") < cuts.sip3d)
+    return mask
+
+
+def good_muons(events: ak.Array, cuts: MuonCuts | None = None, scale: float = 1.0) -> ak.Array:
+    """The muons that pass the cuts, by falling pT.
+
+    Returns
+    -------
+    ak.Array of records, shape (n_events, var)
+        pt, mass [GeV], eta, phi [rad], charge, and where the file has them pfRelIso04_all and sip3d.
+        With a `scale` the pT are the scaled ones.
+    """
+    muons = scale_muons(get(events, "Muon"), scale)
+    return pick(muons, muon_mask(events, cuts, scale))
+
+
+def good_electrons(events: ak.Array, cuts: ElectronCuts | None = None) -> ak.Array:
+    """The electrons that pass the cuts, by falling pT; fields as for `good_muons`."""
+    return pick(get(events, "Electron"), electron_mask(events, cuts))
+
+
+def scale_muons(muons: ak.Array, factor: float) -> ak.Array:
+    """The muons as a momentum scale that is off by `factor` would have shown them.
+
+    This moves the objects and not a weight: it comes before the cuts, since a muon may cross a threshold.
+    The mass stays, and so does the order; `pick` renews it.
+
+    Examples
+    --------
+    >>> scale_muons(ak.Array([[{"pt": 50.0, "eta": 1.0}]]), 1.002)["pt"].to_list()
+    [[50.1]]
+    """
+    return muons if factor == 1.0 else ak.with_field(muons, muons["pt"] * factor, "pt")
+
+
+def pick(objects: ak.Array, mask: ak.Array) -> ak.Array:
+    """The objects that pass, by falling pT; only kinematics, charge, isolation and impact parameter are kept.
+
+    Fields are lazy where the events are: one that nobody looks at is not read.
+    """
+    objects = objects[[name for name in _KEPT if name in objects.fields]]
+    return by_falling_pt(objects[mask])
+
+
+def by_falling_pt(objects: ak.Array) -> ak.Array:
+    """Sort each event's objects; NanoAOD has them in order nearly always, and looking is faster than sorting."""
+    pt = ak.to_numpy(ak.flatten(objects["pt"]))
+    first = np.zeros(len(pt) + 1, dtype=bool)
+    first[np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(objects)))])] = True
+    if np.all((pt[1:] <= pt[:-1]) | first[1:-1]):
+        return objects
+    return objects[ak.argsort(objects["pt"], axis=1, ascending=False, stable=True)]

@@ -1,0 +1,91 @@
+"""coffea's NanoEvents of a NanoAOD file, with the course's names; imported only by who needs coffea.
+
+`open_events` gives lazy events: a branch is read from the file when it is looked at, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import awkward as ak
+
+from cmslabs.data.nanoaod import open_nanoaod
+from cmslabs.data.nanoaod_names import TABLE
+from cmslabs.errors import require
+
+__all__ = ["CmslabsSchema", "open_events"]
+
+nanoevents = require("coffea.nanoevents", "cms")
+
+#: Collections that newer versions call otherwise, ``PFMET`` -> ``MET``.
+_RENAMED = {
+    name: row.canonical
+    for row in TABLE
+    if row.kind == "renamed" and "." not in row.canonical
+    for name in row.names.values()
+    if name is not None and name != row.canonical and "." not in name
+}
+
+
+class CmslabsSchema(nanoevents.NanoAODSchema):
+    """coffea's schema of NanoAOD with three differences.
+
+    - A cross-reference that is missing (a skim has few) is no reason for a page of warnings.
+    - A vertex is a plain record: coffea's needs x, y and z, and a file may have ``PV_npvs`` alone.
+    - Names are those of version 9, whatever the file's version, as in `cmslabs.data.nanoaod_names`.
+    """
+
+    warn_missing_crossrefs = False
+    mixins = {**nanoevents.NanoAODSchema.mixins, "PV": "NanoCollection"}  # noqa: RUF012
+
+    def _build_collections(self, field_names, input_contents):
+        taken = {name.partition("_")[0] for name in field_names}
+        renamed = [_canonical(name, taken) for name in field_names]
+        # A branch that is there is taken as it is, where coffea would fill in a constant.
+        self.full_like_items = {
+            name: made for name, made in nanoevents.NanoAODSchema.full_like_items.items() if name not in renamed
+        }
+        return super()._build_collections(renamed, input_contents)
+
+
+def _canonical(branch: str, taken: set[str]) -> str:
+    collection, divided, field = branch.partition("_")
+    counter, name = ("n", collection[1:]) if collection[1:] in _RENAMED else ("", collection)
+    new = _RENAMED.get(name)
+    if new is None or new in taken:
+        return branch
+    return f"{counter}{new}{divided}{field}"
+
+
+def open_events(path: str | os.PathLike, start: int = 0, stop: int | None = None) -> ak.Array:
+    """Lazy NanoEvents of one file.
+
+    Parameters
+    ----------
+    path : path-like
+        A local NanoAOD file.
+    start, stop : int
+        Range of events; `stop` is not included and may lie behind the end.
+
+    Returns
+    -------
+    ak.Array
+        Read what you need with brackets, ``events["Muon"]["pt"]``: coffea's short cut ``events.FatJet.tau2``
+        silently is the squared mass.  ``events.metadata["filename"]`` is the path.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, cut or no NanoAOD.
+    """
+    nano = open_nanoaod(path)
+    stop = nano.n_events if stop is None else min(stop, nano.n_events)
+    return nanoevents.NanoEventsFactory.from_root(
+        {str(Path(path)): "Events"},
+        mode="virtual",
+        schemaclass=CmslabsSchema,
+        entry_start=min(start, stop),
+        entry_stop=stop,
+        metadata={"filename": str(path)},
+    ).events()
