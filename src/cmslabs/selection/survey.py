@@ -1,0 +1,297 @@
+"""Before a run: open every file once, count its events, and find the sum of weights.
+
+What fails here is known before a single event was selected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from cmslabs.data.decode import decoding
+from cmslabs.data.fileset import File, Fileset
+from cmslabs.data.rootfile import check_header
+from cmslabs.errors import ConfigError, DataError
+from cmslabs.io import existing_file
+from cmslabs.selection.executors import Workers
+
+__all__ = ["FileSurvey", "SumOfWeights", "sum_of_weights", "survey_file", "survey_fileset"]
+
+#: Events whose weights are held in memory at a time.
+_STEP = 500_000
+
+
+@dataclass(frozen=True)
+class FileSurvey:
+    """What the survey found in one file.
+
+    Attributes
+    ----------
+    dataset, path : str
+    n_events : int or None
+        Events in the file; None where it cannot be opened and the fileset does not say it.
+    size_bytes : int or None
+        Unknown for remote files.
+    uuid : str
+        The file's own, 32 hexadecimal digits.
+    sum_weights : float or None
+        Sum over the generated events; None for data.
+    quantity : "genWeight", "events" or None
+        What was summed up: events count 1 each where nothing is weighted with genWeight.
+    source : "Runs", "events" or None
+        Where the sum comes from: the tree of sums before any selection, or the events of the file.
+    problem : str or None
+        Why the file cannot be read.
+    """
+
+    dataset: str
+    path: str
+    n_events: int | None = None
+    size_bytes: int | None = None
+    uuid: str = ""
+    sum_weights: float | None = None
+    quantity: str | None = None
+    source: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class SumOfWeights:
+    """Sum of weights of a data set: its value, what was summed up, and how many files gave it from where."""
+
+    value: float
+    quantity: str
+    sources: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Task:
+    dataset: str
+    file: File
+    simulation: bool
+    only: Mapping[str, int]
+    weighted: bool
+    retries: int
+
+
+def survey_fileset(
+    fileset: Fileset, workers: Workers, *, weighted: bool = True, retries: int = 1
+) -> dict[str, list[FileSurvey]]:
+    """Look at every file of a fileset.
+
+    Parameters
+    ----------
+    fileset : Fileset
+        With the data sets that are to be read (`Fileset.choose`).
+    workers : Workers
+        One task per file.
+    weighted : bool
+        Whether simulated events are weighted with genWeight.
+    retries : int
+        How often a file that cannot be read is tried again.
+
+    Returns
+    -------
+    dict of list of FileSurvey
+        Data set -> its files, in the order of the fileset.
+
+    Raises
+    ------
+    ConfigError
+        If a file stands twice in a data set, or in two data sets of data.
+    """
+    _refuse_twins(fileset)
+    tasks = [
+        _Task(name, file, dataset.kind == "simulation", dict(dataset.only), weighted, retries)
+        for name, dataset in fileset.datasets.items()
+        for file in dataset.files
+    ]
+    found: dict[str, list[FileSurvey]] = {name: [] for name in fileset.datasets}
+    for survey in workers.each(_survey, tasks, what="Survey", unit="file"):
+        found[survey.dataset].append(survey)
+    return found
+
+
+def survey_file(
+    dataset: str, file: File, *, simulation: bool, only: Mapping[str, int] | None = None, weighted: bool = True
+) -> FileSurvey:
+    """Look at one file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or does not hold what the fileset says.
+    """
+    only = only or {}
+    if file.path.endswith(".parquet"):
+        from cmslabs.selection.skim_events import open_skim
+
+        with open_skim(file.path) as skim:
+            size = skim.size_bytes
+            found = FileSurvey(dataset, file.path, skim.n_events, size, skim.uuid)
+            if simulation:
+                found = replace(found, **_sum(skim.runs, skim.read, skim.n_events, only, weighted))
+    else:
+        found = _survey_root(dataset, file.path, simulation, only, weighted)
+    _compare(found, file)
+    return found
+
+
+def sum_of_weights(files: Iterable[FileSurvey], dataset: str) -> SumOfWeights:
+    """Sum over the files of a data set; it does not depend on their order.
+
+    Raises
+    ------
+    DataError
+        If files with and without genWeight are mixed, or the sum is no positive number.
+    """
+    files = list(files)
+    quantities = {file.quantity for file in files}
+    if len(quantities) != 1:
+        without = next(file.path for file in files if file.quantity == "events")
+        raise DataError(
+            "some files have genWeight and some have not, so that there is no common sum of weights.",
+            where=f"{dataset}, {without}",
+            remedy="Make two data sets of them, or leave genWeight out of the analysis' weights.",
+        )
+    value = math.fsum(file.sum_weights for file in files)
+    if not (math.isfinite(value) and value > 0):
+        raise DataError(
+            f"the sum of weights is {value:g}: nothing can be scaled with it.",
+            where=dataset,
+            remedy="Read more files, or look at genWeight with 'cmslabs data check FILE'.",
+        )
+    sources = [file.source for file in files]
+    return SumOfWeights(value, quantities.pop(), {name: sources.count(name) for name in sorted(set(sources))})
+
+
+def _survey(task: _Task) -> FileSurvey:
+    """Look at one file; a problem becomes part of the answer."""
+    for attempt in range(task.retries + 1):
+        try:
+            return survey_file(
+                task.dataset, task.file, simulation=task.simulation, only=task.only, weighted=task.weighted
+            )
+        except DataError as error:
+            if attempt == task.retries:
+                return FileSurvey(task.dataset, task.file.path, n_events=task.file.n_events, problem=error.what)
+
+
+def _survey_root(dataset: str, path: str, simulation: bool, only: Mapping[str, int], weighted: bool) -> FileSurvey:
+    import uproot
+
+    size = None
+    if "://" not in path:
+        size = existing_file(path).stat().st_size
+        check_header(Path(path))
+    with decoding(path, "the file's list of contents"):
+        file = uproot.open({path: None})
+        names = file.keys(cycle=False, recursive=False)
+    with file:
+        if "Events" not in names:
+            raise DataError(
+                f"has no tree 'Events' (it has: {', '.join(sorted(set(names))[:10]) or 'nothing'}).", where=path
+            )
+        with decoding(path, "Events"):
+            events = file["Events"]
+            n_events, uuid = int(events.num_entries), file.file.uuid.hex
+            found = FileSurvey(dataset, path, n_events, size, uuid)
+            if not simulation:
+                return found
+            runs = _runs(file["Runs"]) if "Runs" in names else {}
+            return replace(found, **_sum(runs, _branches(events), n_events, only, weighted))
+
+
+def _runs(tree: Any) -> dict[str, np.ndarray]:
+    """Plain branches of ``Runs`` with the names of version 9: version 6 writes genEventSumw as genEventSumw_."""
+    wanted = ("genEventCount", "genEventSumw")
+    arrays = {}
+    for name in tree.keys():  # noqa: SIM118 - a TTree is no dictionary
+        short = name.removesuffix("_")
+        if short in wanted or not name.startswith(("LHE", "PS", "n", "run")):
+            values = tree[name].array()
+            if values.ndim == 1:
+                arrays[short] = ak.to_numpy(values)
+    return arrays
+
+
+def _branches(events: Any):
+    """A function that reads branches in steps; and says with None that one is not there."""
+
+    def read(names: list[str]):
+        keys = set(events.keys())
+        if not keys.issuperset(names):
+            return None
+        return (
+            {name: ak.to_numpy(part[name]) for name in names}
+            for part in events.iterate(filter_name=names, step_size=_STEP)
+        )
+
+    return read
+
+
+def _sum(
+    runs: Mapping[str, np.ndarray], read: Any, n_events: int, only: Mapping[str, int], weighted: bool
+) -> dict[str, Any]:
+    """Sum of weights from ``Runs``, where it knows the chosen process, else from the events."""
+    weighted = weighted and read(["genWeight"]) is not None
+    quantity = "genWeight" if weighted else "events"
+    column = "genEventSumw" if weighted else "genEventCount"
+    if column in runs and len(runs[column]) and all(name in runs for name in only):
+        value = math.fsum(runs[column][_chosen(runs, only)].tolist())
+        return {"sum_weights": value, "quantity": quantity, "source": "Runs"}
+    if not weighted and not only:
+        return {"sum_weights": float(n_events), "quantity": quantity, "source": "events"}
+    steps = read([*(["genWeight"] if weighted else []), *only])
+    if steps is None:
+        raise DataError(
+            f"has no branch {' or '.join(only)}, by which its events are to be chosen.", remedy="See 'only'."
+        )
+    sums = []
+    for part in steps:
+        mask = _chosen(part, only)
+        sums.append(math.fsum(part["genWeight"][mask].tolist()) if weighted else float(mask.sum()))
+    return {"sum_weights": math.fsum(sums), "quantity": quantity, "source": "events"}
+
+
+def _chosen(columns: Mapping[str, np.ndarray], only: Mapping[str, int]) -> np.ndarray:
+    mask = np.ones(len(next(iter(columns.values()))), dtype=bool)
+    for name, value in only.items():
+        mask &= columns[name] == value
+    return mask
+
+
+def _compare(found: FileSurvey, file: File) -> None:
+    for what, expected, is_ in (
+        ("events", file.n_events, found.n_events),
+        ("bytes", file.size_bytes, found.size_bytes),
+    ):
+        if expected is not None and is_ is not None and is_ != expected:
+            raise DataError(
+                f"has {is_} {what}, but the fileset says {expected}.",
+                where=file.path,
+                remedy="It is not the file that the fileset means: fetch it again.",
+            )
+
+
+def _refuse_twins(fileset: Fileset) -> None:
+    data: dict[str, str] = {}
+    for name, dataset in fileset.datasets.items():
+        own: set[str] = set()
+        for file in dataset.files:
+            if file.path in own or (dataset.kind == "data" and file.path in data):
+                other = name if file.path in own else data[file.path]
+                raise ConfigError(
+                    f"stands twice in the fileset ({other}, {name}), and its events would count twice.",
+                    where=file.path,
+                    remedy="Remove one of the two lines.",
+                )
+            own.add(file.path)
+            if dataset.kind == "data":
+                data[file.path] = name
