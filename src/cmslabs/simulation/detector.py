@@ -47,7 +47,7 @@ class Observed:
         return Observed(self.particles[events], self.met_pt[events], self.met_phi[events], self.sum_et[events])
 
 
-def observe(batch: Batch, species: Species, rng: np.random.Generator) -> Observed:
+def observe(batch: Batch, species: Species, rng: np.random.Generator, muon_scale: float = 1.0) -> Observed:
     """Let the detector measure the events of a batch.
 
     Parameters
@@ -58,6 +58,8 @@ def observe(batch: Batch, species: Species, rng: np.random.Generator) -> Observe
         Charges and visibility.
     rng : numpy.random.Generator
         All of the detector's randomness.
+    muon_scale : float
+        Muons' measured pT is too high by this factor.
     """
     rows = batch.final[species.visible(batch.id[batch.final])]
     pt = np.hypot(batch.px[rows], batch.py[rows])
@@ -65,7 +67,7 @@ def observe(batch: Batch, species: Species, rng: np.random.Generator) -> Observe
     eta, phi = np.arcsinh(batch.pz[rows] / pt), np.arctan2(batch.py[rows], batch.px[rows])
     event, energy, pdg = batch.event[rows], batch.e[rows], np.abs(batch.id[rows])
 
-    tracks = find_tracks(batch, rows, species.charge(batch.id[rows]), eta, rng)
+    tracks = find_tracks(batch, rows, species.charge(batch.id[rows]), eta, rng, muon_scale)
     central = (np.abs(eta) < TRACKER_ETA) & (pdg != 13)
     electromagnetic = (pdg == 11) | (pdg == 22)
 

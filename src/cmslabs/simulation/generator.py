@@ -24,7 +24,6 @@ from cmslabs.simulation.lhco_file import write_lhco_particles
 from cmslabs.simulation.process import Process
 from cmslabs.simulation.processes import get_process
 from cmslabs.simulation.production import CHUNK_SIZE, Recipe, run_recipe, summarise
-from cmslabs.simulation.pythia import muonic_branching_ratio
 from cmslabs.simulation.writers import branch_units, collect, number_events, write_nanoaod
 
 __all__ = ["FORMATS", "SimulationResult", "simulate"]
@@ -44,8 +43,8 @@ class SimulationResult:
     files : dict
         What it is (``"features"``, ``"constituents"``, ``"particles"``, ``"events"``, ``"record"``) -> path.
     summary : dict
-        Events kept and tried, efficiency and generated cross-section [pb] with their errors; for quarkonia also
-        ``forced_branching_ratios``, which the cross-section does not contain.
+        Events kept and tried, efficiency and generated cross-section [pb] with their errors; it contains the
+        branching ratio of forced decays.
     """
 
     files: dict[str, Path]
@@ -130,8 +129,6 @@ def simulate(
         recipe, events, seed, folder, workers=workers, executor=executor, progress=progress, chunk_size=chunk_size
     )
     summary = summarise(paths)
-    if process.forced:
-        summary["forced_branching_ratios"] = {str(pdg): muonic_branching_ratio(pdg) for pdg in process.forced}
     record = Provenance(
         source="simulation",
         simulation=True,

@@ -15,6 +15,8 @@ ONE_LEPTON = {"leptons": 1, "muons": 0, "muon_pt": 10.0, "electron_pt": 10.0}
 
 LEPTONIC_Z = ("23:onMode = off", "23:onIfAny = 11 13")
 MUONIC_Z = ("23:onMode = off", "23:onIfAny = 13")
+#: Probabilities of decays to two muons (S. Navas et al., Particle Data Group, Phys. Rev. D 110 (2024) 030001).
+MUONIC = {443: 0.05961, 553: 0.0248, 100553: 0.0193, 200553: 0.0218}
 
 
 DRELL_YAN = Process(
@@ -76,8 +78,19 @@ JPSI = Process(
     settings=("Charmonium:all = on", "PhaseSpace:pTHatMin = 8.", "443:onMode = off", "443:onIfMatch = 13 -13"),
     mpi=True,
     selection=TWO_MUONS,
-    forced=(443,),
+    branching_ratio=MUONIC[443],
+    variants={"hard": ("PhaseSpace:pTHatMin = 18.",)},
 )
+
+
+def _to_muons(state: int) -> tuple[str, str]:
+    """Force an Upsilon to muons as often as Upsilon(1S), times the ratio of both probabilities; else to neutrinos.
+
+    So the three states keep their true proportions, and all share the branching ratio of the first.
+    """
+    share = MUONIC[state] / MUONIC[553]
+    return f"{state}:oneChannel = 1 {share:.4f} 0 13 -13", f"{state}:addChannel = 1 {1 - share:.4f} 0 12 -12"
+
 
 UPSILON = Process(
     name="upsilon",
@@ -86,9 +99,12 @@ UPSILON = Process(
     settings=(
         "Bottomonium:all = on",
         "PhaseSpace:pTHatMin = 4.",
-        *(line for state in (553, 100553, 200553) for line in (f"{state}:onMode = off", f"{state}:onIfMatch = 13 -13")),
+        "553:onMode = off",
+        "553:onIfMatch = 13 -13",
+        *(line for state in (100553, 200553) for line in _to_muons(state)),
     ),
     mpi=True,
     selection=TWO_MUONS,
-    forced=(553, 100553, 200553),
+    branching_ratio=MUONIC[553],
+    variants={"hard": ("PhaseSpace:pTHatMin = 12.",)},
 )

@@ -13,8 +13,9 @@ import numpy as np
 from cmslabs.simulation.detector import Observed
 from cmslabs.simulation.pythia import Batch
 from cmslabs.simulation.tracker import CHARGED_HADRON, ELECTRON, MUON
+from cmslabs.simulation.worlds import SIMULATION, World
 
-__all__ = ["MUON_ETA", "candidates", "electrons", "enough_leptons", "muons", "true_leptons"]
+__all__ = ["ISOLATION_CONE", "MUON_ETA", "candidates", "electrons", "enough_leptons", "muons", "true_leptons"]
 
 MUON_ETA, ELECTRON_ETA = 2.4, 2.5
 MASS = {MUON: 0.105658, ELECTRON: 0.000511}
@@ -22,8 +23,8 @@ PDG = {MUON: 13, ELECTRON: 11}
 ISOLATION_CONE = {MUON: 0.4, ELECTRON: 0.3}
 #: Neutral particles below this pT [GeV] do not count in the isolation, as in CMS.
 NEUTRAL_PT = 0.5
-#: Fraction of true muons that pass each identification.
-MUON_ID = {"looseId": 0.998, "mediumId": 0.98, "tightId": 0.965}
+#: Fraction of true muons that are loose, and of medium muons that are tight; medium ones depend on the world.
+LOOSE, TIGHT_OF_MEDIUM = 0.998, 0.965 / 0.98
 #: Fraction of true electrons that pass veto, loose, medium, tight: NanoAOD's cutBased = 1 ... 4.
 ELECTRON_ID = (0.95, 0.90, 0.80, 0.70)
 
@@ -57,15 +58,19 @@ def enough_leptons(muon: ak.Array, electron: ak.Array, selection: Mapping[str, f
     return (n_muons >= selection["muons"]) & (n_muons + n_electrons >= selection["leptons"])
 
 
-def muons(found: ak.Array, observed: Observed, batch: Batch, rng: np.random.Generator) -> ak.Array:
-    """Add to muon candidates what NanoAOD's ``Muon`` has.
+def muons(
+    found: ak.Array, observed: Observed, batch: Batch, rng: np.random.Generator, world: World = SIMULATION
+) -> ak.Array:
+    """Add to muon candidates what NanoAOD's ``Muon`` has; the isolation is still without pile-up.
 
-    Identification is a coin with the efficiency of `MUON_ID`: tight muons are medium, medium ones are
+    Identification is a coin with the efficiency of the `world`: tight muons are medium, medium ones are
     loose.  A tight muon also lies within 2 mm of the vertex across and 5 mm along the beam.
     """
     columns, counts = _common(found, observed, batch, MUON, rng)
     coin = rng.random(len(columns["pt"]))
-    columns |= {name: coin < share for name, share in MUON_ID.items()}
+    medium = world.medium_id_efficiency(columns["eta"])
+    shares = {"looseId": LOOSE, "mediumId": medium, "tightId": medium * TIGHT_OF_MEDIUM}
+    columns |= {name: coin < share for name, share in shares.items()}
     columns["tightId"] &= (np.abs(columns["dxy"]) < 0.2) & (np.abs(columns["dz"]) < 0.5)
     return _records(columns, counts)
 
@@ -86,6 +91,7 @@ def _common(found: ak.Array, observed: Observed, batch: Batch, kind: int, rng: n
     charge, row = ak.to_numpy(flat.charge).astype("i4"), ak.to_numpy(flat.row)
     dxy, dz, sip3d = _impact(batch, row, pt, rng)
     cone = ISOLATION_CONE[kind]
+    charged, neutral = cone_sums(found, observed.particles, cone)
     columns = {
         "pt": pt,
         "eta": eta,
@@ -96,14 +102,15 @@ def _common(found: ak.Array, observed: Observed, batch: Batch, kind: int, rng: n
         "dxy": dxy,
         "dz": dz,
         "sip3d": sip3d,
-        f"pfRelIso{10 * cone:02.0f}_all": isolation(found, observed.particles, cone),
+        f"pfRelIso{10 * cone:02.0f}_all": ((charged + neutral) / pt).astype("f4"),
+        "neutral": neutral,
         "row": row,
     }
     return columns, counts
 
 
-def isolation(found: ak.Array, particles: ak.Array, cone: float) -> np.ndarray:
-    """Sum of the pT of hadrons and photons within `cone`, over the lepton's pT; shape (n_leptons,).
+def cone_sums(found: ak.Array, particles: ak.Array, cone: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the pT [GeV] of charged and of neutral particles within `cone`; each of shape (n_leptons,).
 
     Other leptons do not count, so that the two muons of a slow J/psi do not spoil each other.
     """
@@ -112,8 +119,9 @@ def isolation(found: ak.Array, particles: ak.Array, cone: float) -> np.ndarray:
     lepton, other = ak.unzip(ak.cartesian([found, around], nested=True))
     dphi = (lepton.phi - other.phi + np.pi) % (2 * np.pi) - np.pi
     near = (lepton.eta - other.eta) ** 2 + dphi**2 < cone**2
-    total = ak.sum(ak.where(near, other.pt, 0.0), axis=-1)
-    return ak.to_numpy(ak.flatten(total / found.pt)).astype("f4")
+    charged = other.kind == CHARGED_HADRON
+    sums = (ak.sum(ak.where(near & kind, other.pt, 0.0), axis=-1) for kind in (charged, ~charged))
+    return tuple(ak.to_numpy(ak.flatten(total)).astype("f8") for total in sums)
 
 
 def _impact(batch: Batch, row: np.ndarray, pt: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -38,9 +38,9 @@ class Process:
         Leptons: `leptons`, `muons` (least numbers), `muon_pt`, `electron_pt` [GeV].
     variants : mapping
         Further settings by name, for example Z bosons that decay to muons only.
-    forced : tuple of int
-        Hadrons (PDG numbers) whose decay to muons is forced.  Pythia's cross-section does not know
-        that: it has to be multiplied by the branching ratio, which the record of `simulate` states.
+    branching_ratio : float
+        Probability of a decay of hadrons that the settings force.  Pythia's cross-section does not know that it
+        is forced: those of our records are multiplied by this number.
     hot_cell : HotCell or None
         Dijets: a calorimeter cell that fires in every event, as a fault of the detector.
     """
@@ -53,7 +53,7 @@ class Process:
     label: int = 0
     selection: Mapping[str, float] = field(default_factory=dict)
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    forced: tuple[int, ...] = ()
+    branching_ratio: float = 1.0
     hot_cell: HotCell | None = None
 
     def lines(self, mpi: bool | None = None, variant: str | None = None) -> tuple[str, ...]:

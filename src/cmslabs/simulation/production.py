@@ -21,6 +21,7 @@ from cmslabs.simulation.dijet_events import dijet_events
 from cmslabs.simulation.nano import nano_events
 from cmslabs.simulation.process import Process
 from cmslabs.simulation.pythia import Species, batches, cross_section, pythia_seed, start
+from cmslabs.simulation.worlds import SIMULATION, get_world
 
 __all__ = ["CHUNK_SIZE", "Recipe", "generate_chunk", "run_recipe", "summarise"]
 
@@ -33,7 +34,8 @@ TRIES_PER_EVENT, LEAST_TRIES = 500, 5000
 #: Modules that decide what events look like (settings and selections stand in the identity as they are).
 EVENT_CODE = (
     *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "hot_cell", "leptons")),
-    *(f"simulation/{name}" for name in ("nano", "production", "pythia", "tracker", "trigger", "truth")),
+    *(f"simulation/{name}" for name in ("nano", "pileup", "production", "pythia", "tracker", "trigger")),
+    *(f"simulation/{name}" for name in ("truth", "worlds")),
     *(f"features/{name}" for name in ("clustering", "dijets", "particles", "softdrop", "substructure")),
 )
 
@@ -51,12 +53,15 @@ class Recipe:
         One of the process's variants.
     content : tuple of str
         For dijets: ``"constituents"`` and ``"particles"``, if they are wanted beside the features.
+    world : str
+        For leptons: a name of `cmslabs.simulation.worlds.WORLDS`.
     """
 
     process: Process
     mpi: bool | None = None
     variant: str | None = None
     content: tuple[str, ...] = ()
+    world: str = SIMULATION.name
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -73,6 +78,7 @@ class Recipe:
             "selection": dict(self.process.selection),
             "variant": self.variant,
             "content": sorted(self.content),
+            "world": self.world,
             "batch_size": BATCH_SIZE,
             "versions": versions("pythia8mc", "fastjet", "numpy", "awkward"),
             "code": code_hash(),
@@ -101,34 +107,37 @@ def generate_chunk(recipe: Recipe, chunk: Chunk) -> bytes:
     species = Species(pythia)
     limit = max(LEAST_TRIES, TRIES_PER_EVENT * chunk.size)
     parts: list[ak.Array] = []
-    kept = tried = 0
+    tries: list[int] = []
+    tried = 0
     for number, batch in enumerate(batches(pythia, BATCH_SIZE)):
         # One stream per batch: a chunk of 50 events is the beginning of one of 1000 with the same seed.
         rng = np.random.default_rng([chunk.seed, number])
         events, index = _observe(recipe, batch, species, rng)
-        missing = chunk.size - kept
+        missing = chunk.size - len(tries)
+        parts.append(events[:missing])
+        tries += (tried + index[:missing]).tolist()
         if len(events) >= missing:
-            parts.append(events[:missing])
-            tried += int(index[missing - 1]) + 1
             break
-        parts.append(events)
-        kept, tried = kept + len(events), tried + batch.n_events
+        tried += batch.n_events
         if tried >= limit:
             raise SimulationError(
-                f"only {kept} of {chunk.size} events passed the selection after {tried} tries.",
+                f"only {len(tries)} of {chunk.size} events passed the selection after {tried} tries.",
                 where=f"{recipe.process.name}, chunk {chunk.index}",
                 remedy="Loosen the selection or tighten the phase space of the process.",
             )
     sigma, error = cross_section(pythia)
-    record = {"index": chunk.index, "start": chunk.start, "kept": chunk.size, "tried": tried, "seed": chunk.seed}
-    return pack(ak.concatenate(parts), record | {"sigma_pb": sigma, "sigma_error_pb": error})
+    ratio = recipe.process.branching_ratio
+    record = {"index": chunk.index, "start": chunk.start, "kept": chunk.size, "tried": tries[-1] + 1}
+    # `tries`: which of the generated events, from 0, each kept one was.
+    record |= {"seed": chunk.seed, "tries": tries}
+    return pack(ak.concatenate(parts), record | {"sigma_pb": ratio * sigma, "sigma_error_pb": ratio * error})
 
 
 def _observe(recipe: Recipe, batch, species: Species, rng: np.random.Generator) -> tuple[ak.Array, np.ndarray]:
     if recipe.process.kind == "dijet":
         process = recipe.process
         return dijet_events(batch, species, process.selection, rng, recipe.content, process.hot_cell)
-    return nano_events(batch, species, recipe.process.selection, rng)
+    return nano_events(batch, species, recipe.process.selection, rng, get_world(recipe.world))
 
 
 def run_recipe(

@@ -16,7 +16,7 @@ import numpy as np
 
 from cmslabs.errors import SimulationError, require
 
-__all__ = ["Batch", "Species", "batches", "cross_section", "muonic_branching_ratio", "pythia_seed", "start"]
+__all__ = ["Batch", "Species", "batches", "cross_section", "pythia_seed", "start"]
 
 #: Pythia accepts seeds below this number.
 SEED_LIMIT = 900_000_000
@@ -173,19 +173,3 @@ def cross_section(pythia: Any) -> tuple[float, float]:
     info = pythia.infoPython()
     picobarn_per_millibarn = 1e9
     return info.sigmaGen() * picobarn_per_millibarn, info.sigmaErr() * picobarn_per_millibarn
-
-
-def muonic_branching_ratio(pdg: int) -> float:
-    """Probability in Pythia's own table that this hadron decays to two muons.
-
-    Where a process forces that decay, Pythia's cross-section has to be multiplied by it.
-
-    Examples
-    --------
-    >>> 0.05 < muonic_branching_ratio(443) < 0.07
-    True
-    """
-    entry = require("pythia8mc", "sim").Pythia("", False).particleData.particleDataEntryPtr(pdg)
-    channels = [entry.channel(number) for number in range(entry.sizeChannels())]
-    pairs = [c for c in channels if c.multiplicity() == 2 and {c.product(0), c.product(1)} == {13, -13}]
-    return sum(channel.bRatio() for channel in pairs)

@@ -18,9 +18,20 @@ from cmslabs.io import Provenance, versions
 from cmslabs.simulation.chunkfile import read_events_of_chunk
 from cmslabs.simulation.processes import get_process
 from cmslabs.simulation.production import Recipe, summarise
+from cmslabs.simulation.worlds import SIMULATION
 from cmslabs.simulation.writers import branch_units, round_floats, write_nanoaod
 
-__all__ = ["PRECISION", "Part", "constituent_events", "feature_frame", "make_dijets", "make_leptons", "mixing_order"]
+__all__ = [
+    "PRECISION",
+    "Part",
+    "constituent_events",
+    "feature_frame",
+    "make_dijets",
+    "make_leptons",
+    "mixing_order",
+    "provenance",
+    "runs_by_process",
+]
 
 SCRIPT = "data_scripts/make_samples.py"
 PACKAGES = ("pythia8mc", "fastjet", "numpy", "awkward", "uproot", "pyarrow")
@@ -37,6 +48,7 @@ PRECISION = {
     "Jet": 10,
     "FatJet": 10,
     "MET": 9,
+    "PV": 8,
     **{f"{lepton}_{name}": 8 for lepton in ("Muon", "Electron") for name in ("dxy", "dz", "sip3d")},
     "Muon_pfRelIso04_all": 8,
     "Muon_mass": 23,
@@ -58,6 +70,8 @@ class Part:
         Seed of the whole part; its chunks have theirs from it.
     constituents : int
         Of how many events, the first ones, the constituents are kept.
+    world : str
+        A name of `cmslabs.simulation.worlds.WORLDS`.
     """
 
     process: str
@@ -65,6 +79,7 @@ class Part:
     seed: int
     variant: str | None = None
     constituents: int = 0
+    world: str = SIMULATION.name
 
     @property
     def name(self) -> str:
@@ -76,7 +91,7 @@ class Part:
         """How its events are generated."""
         process = get_process(self.process)
         content = ("constituents",) if process.kind == "dijet" else ()
-        return Recipe(process, variant=self.variant, content=content)
+        return Recipe(process, variant=self.variant, content=content, world=self.world)
 
 
 def make_dijets(chunks: dict[Part, list[Path]], features: Path, constituents: Path) -> tuple[int, int]:
@@ -133,7 +148,7 @@ def constituent_events(events: ak.Array, part: Part, number: np.ndarray) -> ak.A
 def make_leptons(chunks: dict[Part, list[Path]], path: Path) -> int:
     """Write a NanoAOD-like file with the parts well mixed; return its number of events.
 
-    The branch ``simProcess`` numbers the parts from 0, in the order of the provenance's ``composition``.
+    The branch ``simProcess`` numbers the parts from 0, in the order of the provenance's ``simProcess``.
     """
     parts = []
     for code, paths in enumerate(chunks.values()):
@@ -154,14 +169,26 @@ def make_leptons(chunks: dict[Part, list[Path]], path: Path) -> int:
     record = provenance(
         chunks, branch_units(events), {"precision": PRECISION, "simProcess": [part.name for part in chunks]}
     )
-    tried = sum(entry["tried"] for entry in record.details["composition"].values())
-    runs = {
-        "run": np.array([1], dtype=np.uint32),
-        "genEventCount": np.array([tried], dtype=np.int64),
-        "genEventSumw": np.array([float(tried)]),
-        "genEventSumw2": np.array([float(tried)]),
-    }
+    tried = [record.details["composition"][part.name]["tried"] for part in chunks]
+    runs = runs_by_process(tried)
     return write_nanoaod(path, [events], runs, record, precision=PRECISION, compression=uproot.LZMA(9))
+
+
+def runs_by_process(tried: list[int]) -> dict[str, np.ndarray]:
+    """Branches of the tree ``Runs``: one row per process, with its number and what was generated for it.
+
+    Parameters
+    ----------
+    tried : list of int
+        Generated events of each process; all have weight 1.
+    """
+    return {
+        "run": np.ones(len(tried), dtype=np.uint32),
+        "simProcess": np.arange(len(tried), dtype=np.uint8),
+        "genEventCount": np.array(tried, dtype=np.int64),
+        "genEventSumw": np.array(tried, dtype=np.float64),
+        "genEventSumw2": np.array(tried, dtype=np.float64),
+    }
 
 
 def mixing_order(parts: tuple[Part, ...]) -> np.ndarray:

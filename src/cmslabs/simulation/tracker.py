@@ -66,7 +66,12 @@ class Tracks:
 
 
 def find_tracks(
-    batch: Batch, rows: np.ndarray, charge: np.ndarray, eta: np.ndarray, rng: np.random.Generator
+    batch: Batch,
+    rows: np.ndarray,
+    charge: np.ndarray,
+    eta: np.ndarray,
+    rng: np.random.Generator,
+    muon_scale: float = 1.0,
 ) -> Tracks:
     """Tracks of the charged particles among `rows`.
 
@@ -80,6 +85,8 @@ def find_tracks(
         Their charges and pseudorapidities.
     rng : numpy.random.Generator
         Draws which tracks are lost and by how much the others are off.
+    muon_scale : float
+        Muons' measured pT is too high by this factor.
     """
     pt = np.hypot(batch.px[rows], batch.py[rows])
     candidate = (charge != 0) & (np.abs(eta) < TRACKER_ETA) & (pt > TRACK_MIN_PT)
@@ -91,7 +98,7 @@ def find_tracks(
     rows, charge, eta, pt, kind, endcap = (a[found] for a in (rows, charge, eta, pt, kind, endcap))
     sigma = np.hypot(np.take(RESOLUTION_CONSTANT, endcap), np.take(RESOLUTION_SLOPE, endcap) * pt)
     # A curvature is Gaussian, a momentum is not: draw the factor such that it stays positive.
-    measured = pt * np.exp(sigma * rng.standard_normal(len(pt)))
+    measured = pt * np.exp(sigma * rng.standard_normal(len(pt))) * np.where(kind == MUON, muon_scale, 1.0)
     phi = np.arctan2(batch.py[rows], batch.px[rows])
     return Tracks(rows, batch.event[rows], kind, charge, measured, eta, phi, sigma)
 

@@ -51,8 +51,10 @@ def generated_particles(batch: Batch) -> tuple[ak.Array, np.ndarray]:
     starts = np.cumsum(counts) - counts
     place = np.full(len(rows), -1)
     place[kept] = np.arange(len(kept)) - starts[batch.event[kept]]
-    # The beam protons (codes 11 and 12) stand above everything and are no decaying hadrons.
-    hadron = (absolute > 100) & (absolute < 1_000_000) & ~np.isin(absolute, RESONANCES) & (code > 12)
+    # The beam protons (codes 11 and 12) stand above everything and are no decaying hadrons; nor are quarkonia, of
+    # which PDG numbers tell the two quarks (44 or 55 before the last digit).
+    quarkonium = np.isin(absolute % 1000 // 10, (44, 55))
+    hadron = (absolute > 100) & (absolute < 1_000_000) & ~np.isin(absolute, RESONANCES) & ~quarkonium & (code > 12)
     ancestor, prompt = _climb(kept, mother, keep, hadron | (absolute == 15))
 
     p2 = pt[kept] ** 2 + batch.pz[kept] ** 2
