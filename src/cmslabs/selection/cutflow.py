@@ -86,7 +86,7 @@ def count_cuts(masks: Mapping[str, np.ndarray], weight: np.ndarray) -> Flow:
     ([3, 2, 1], [2, 2])
     """
     alive, sequential = np.arange(len(weight)), [totals(weight)]
-    n_failed = np.zeros(len(weight), dtype=np.uint8)
+    n_failed = np.zeros(len(weight), dtype=np.uint16)
     for mask in masks.values():
         alive = alive[mask[alive]]
         sequential.append(totals(weight[alive]))
