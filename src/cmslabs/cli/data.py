@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cmslabs.cli.common import JsonOption, message, new_app, result, result_json
+from cmslabs.cli.fileset import fileset
 from cmslabs.data.card_text import readable_size
 from cmslabs.data.catalog import Card, card_markdown, list_cards, load_card
 from cmslabs.data.download import fetch as fetch_files
@@ -16,7 +17,8 @@ from cmslabs.errors import CheckFailed, ConfigError
 
 __all__ = ["app"]
 
-app = new_app("Datasets: list, show, fetch, export, check.")
+app = new_app("Datasets: list, show, fetch, export, check; files of a fileset.")
+app.command("fileset")(fileset)
 
 Name = Annotated[str, typer.Argument(help="Name of a dataset, as in 'cmslabs data list'.")]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ __all__ = [
     "Fileset",
     "KFactor",
     "bundled_filesets",
+    "exclusive_pairs",
     "load_fileset",
 ]
 
@@ -115,14 +117,12 @@ class Fileset(StrictModel):
                 where=self.name,
                 remedy=f"Fill them in with: cmslabs data fileset {self.name} --out my-fileset.yaml",
             )
-        for name, dataset in chosen.items():
-            for other in dataset.excludes:
-                if other in chosen:
-                    raise ConfigError(
-                        f"'{name}' and '{other}' describe the same process and would count it twice.",
-                        where=self.name,
-                        remedy="Choose one of them with --dataset.",
-                    )
+        for first, second in exclusive_pairs(self, chosen):
+            raise ConfigError(
+                f"'{first}' and '{second}' describe the same process and would count it twice.",
+                where=self.name,
+                remedy="Choose one of them with --dataset.",
+            )
         return self.model_copy(update={"datasets": chosen, **self._luminosity_of(chosen)})
 
     def _luminosity_of(self, chosen: dict[str, Dataset]) -> dict[str, object]:
@@ -156,6 +156,21 @@ class Fileset(StrictModel):
         return {"luminosity_fb": math.fsum(parts.values()), "luminosity_source": source}
 
 
+def exclusive_pairs(fileset: Fileset, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of these data sets that describe the same process, each in the fileset's order.
+
+    It is enough that one of the two says so.
+    """
+    wanted = set(names)
+    chosen = [name for name in fileset.datasets if name in wanted]
+    return [
+        (first, second)
+        for i, first in enumerate(chosen)
+        for second in chosen[i + 1 :]
+        if second in fileset.datasets[first].excludes or first in fileset.datasets[second].excludes
+    ]
+
+
 def bundled_filesets() -> list[str]:
     """Names of the filesets that come with the package."""
     folder = files("cmslabs.data") / "filesets"
@@ -172,7 +187,7 @@ def load_fileset(source: str | os.PathLike) -> Fileset:
 
     Examples
     --------
-    >>> load_fileset("samples").version
+    >>> load_fileset("cms-2016").version
     1
     """
     text = os.fspath(source)
