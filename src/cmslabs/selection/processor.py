@@ -211,6 +211,7 @@ class SelectionProcessor(ProcessorABC):
             details={
                 "analysis": self.analysis.name,
                 "analysis_hash": config_hash(self.analysis),
+                "kind": "data" if chunk.info.is_data else "simulation",
                 "systematic": choice.systematic,
                 "file": chunk.filename,
                 "file_uuid": chunk.uuid,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cmslabs.data.tables import read_table, write_table
+from cmslabs.data.tables import read_provenance, read_table, write_table
 from cmslabs.errors import DataError, close_names
 from cmslabs.io import Provenance
 
@@ -116,9 +116,8 @@ def read_selected(
     dataset : str or iterable of str, optional
         Which data sets; all of them without.
     systematic : str
-        ``nominal`` or an object-level variation (``muonScaleUp``): those have their own rows.  Data sets of data have
-        no variation: what is selected there is the nominal table.  Variations of weights are columns of the
-        nominal table.
+        ``nominal`` or an object-level variation (``muonScaleUp``): those have their own rows.  Data does not vary:
+        its nominal events are given with every systematic.  Variations of weights are columns of the nominal table.
     columns : sequence of str, optional
         Only these, in this order.
 
@@ -145,9 +144,7 @@ def read_selected(
     frames, units, simulation = [], {}, {}
     for name in names:
         _known(name, there, "data set", folder)
-        # Only data has no variations, and they are the same events whatever the simulation is scaled by.
-        parts = there[name].get(systematic) or there[name]["nominal"]
-        read = [read_table(path, columns) for path in parts]
+        read = [read_table(path, columns) for path in _parts_of(name, there[name], systematic)]
         units |= read[0].attrs["provenance"]["units"]
         simulation[name] = read[0].attrs["provenance"]["simulation"]
         frames.append(pd.concat(_with_rows(read), ignore_index=True))
@@ -155,6 +152,20 @@ def read_selected(
     whole = pd.concat(_with_rows(frames), ignore_index=True)
     whole.attrs = {"units": {"dataset": "1", **units}, "simulation": simulation}
     return whole
+
+
+def _parts_of(dataset: str, systematics: Mapping[str, list[Path]], systematic: str) -> list[Path]:
+    if systematic in systematics:
+        return systematics[systematic]
+    nominal = systematics.get("nominal")
+    # What is varied is the simulation; data is compared with it as it is.
+    if nominal and read_provenance(nominal[0]).details.get("kind") == "data":
+        return nominal
+    raise DataError(
+        f"the table of '{dataset}' has no systematic '{systematic}'.",
+        where=next(iter(systematics.values()))[0].parent.parent,
+        remedy=f"It has: {', '.join(systematics)}.",
+    )
 
 
 def _with_rows(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
