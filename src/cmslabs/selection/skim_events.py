@@ -35,7 +35,9 @@ class Skim:
     path : str
     n_events, size_bytes : int
     uuid : str
-        32 hexadecimal digits, made from the file's footer.
+        That of the file that the skim was made of: 32 hexadecimal digits.
+    details : dict
+        Of the provenance.
     runs : dict of ndarray
         The plain branches of the NanoAOD file's ``Runs``; empty where it had none.
     simulation : bool
@@ -66,8 +68,9 @@ class Skim:
             )
         self.form = ak.forms.from_json(form.decode())
         self.simulation = provenance.simulation
-        self.uuid = uuid.uuid5(uuid.NAMESPACE_OID, f"{provenance.details.get('input_sha256')}{self._edges}").hex
-        self.runs = {name: np.asarray(values) for name, values in provenance.details[RUNS_KEY].items()}
+        self.details = dict(provenance.details)
+        self.uuid = self.details["input_uuid"]
+        self.runs = {name: np.asarray(values) for name, values in self.details[RUNS_KEY].items()}
 
     def __enter__(self) -> Skim:
         return self

@@ -5,6 +5,7 @@ What fails here is known before a single event was selected.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,15 +14,24 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+from pydantic import ValidationError
 
 from cmslabs.data.decode import decoding
 from cmslabs.data.fileset import File, Fileset
-from cmslabs.data.rootfile import check_header
+from cmslabs.data.rootfile import check_header, ntuple_types, tree_types
 from cmslabs.errors import ConfigError, DataError
-from cmslabs.io import existing_file
+from cmslabs.io import Provenance, existing_file
 from cmslabs.selection.executors import Workers
 
-__all__ = ["FileSurvey", "SumOfWeights", "sum_of_weights", "survey_file", "survey_fileset"]
+__all__ = [
+    "FileSurvey",
+    "SumOfWeights",
+    "read_runs_tree",
+    "says_simulation",
+    "sum_of_weights",
+    "survey_file",
+    "survey_fileset",
+]
 
 #: Events whose weights are held in memory at a time.
 _STEP = 500_000
@@ -40,6 +50,8 @@ class FileSurvey:
         Unknown for remote files.
     uuid : str
         The file's own, 32 hexadecimal digits.
+    simulated : bool
+        Whether the file says that no detector recorded it: by generator branches or its provenance.
     sum_weights : float or None
         Sum over the generated events; None for data.
     quantity : "genWeight", "events" or None
@@ -55,6 +67,7 @@ class FileSurvey:
     n_events: int | None = None
     size_bytes: int | None = None
     uuid: str = ""
+    simulated: bool = False
     sum_weights: float | None = None
     quantity: str | None = None
     source: str | None = None
@@ -104,7 +117,8 @@ def survey_fileset(
     Raises
     ------
     ConfigError
-        If a file stands twice in a data set, or in two data sets of data.
+        If a file stands twice in a data set, or in two data sets of data; or is simulated where the fileset says
+        that a detector recorded it.
     """
     _refuse_twins(fileset)
     tasks = [
@@ -115,6 +129,12 @@ def survey_fileset(
     found: dict[str, list[FileSurvey]] = {name: [] for name in fileset.datasets}
     for survey in workers.each(_survey, tasks, what="Survey", unit="file"):
         found[survey.dataset].append(survey)
+        if survey.simulated and not fileset.datasets[survey.dataset].is_simulated:
+            raise ConfigError(
+                f"was simulated, but '{survey.dataset}' is said to be data that a detector recorded.",
+                where=survey.path,
+                remedy="Write 'simulated: true' for pseudo-data, or 'kind: simulation'.",
+            )
     return found
 
 
@@ -134,7 +154,7 @@ def survey_file(
 
         with open_skim(file.path) as skim:
             size = skim.size_bytes
-            found = FileSurvey(dataset, file.path, skim.n_events, size, skim.uuid)
+            found = FileSurvey(dataset, file.path, skim.n_events, size, skim.uuid, skim.simulation)
             if simulation:
                 found = replace(found, **_sum(skim.runs, skim.read, skim.n_events, only, weighted))
     else:
@@ -201,24 +221,30 @@ def _survey_root(dataset: str, path: str, simulation: bool, only: Mapping[str, i
         with decoding(path, "Events"):
             events = file["Events"]
             n_events, uuid = int(events.num_entries), file.file.uuid.hex
-            found = FileSurvey(dataset, path, n_events, size, uuid)
+            simulated = "genWeight" in events.keys() or says_simulation(file)  # noqa: SIM118 - a TTree is no dictionary
+            found = FileSurvey(dataset, path, n_events, size, uuid, simulated)
             if not simulation:
                 return found
-            runs = _runs(file["Runs"]) if "Runs" in names else {}
+            runs = read_runs_tree(file["Runs"]) if "Runs" in names else {}
             return replace(found, **_sum(runs, _branches(events), n_events, only, weighted))
 
 
-def _runs(tree: Any) -> dict[str, np.ndarray]:
-    """Plain branches of ``Runs`` with the names of version 9: version 6 writes genEventSumw as genEventSumw_."""
-    wanted = ("genEventCount", "genEventSumw")
-    arrays = {}
-    for name in tree.keys():  # noqa: SIM118 - a TTree is no dictionary
-        short = name.removesuffix("_")
-        if short in wanted or not name.startswith(("LHE", "PS", "n", "run")):
-            values = tree[name].array()
-            if values.ndim == 1:
-                arrays[short] = ak.to_numpy(values)
-    return arrays
+def read_runs_tree(tree: Any) -> dict[str, np.ndarray]:
+    """Plain branches of the open tree ``Runs``, with the names of version 9 (version 6 writes genEventSumw_)."""
+    import uproot
+
+    types = tree_types(tree) if isinstance(tree, uproot.TTree) else ntuple_types(tree)
+    plain = [name for name, (jagged, kind) in types.items() if not jagged and kind and kind in "biuf"]
+    return {name.removesuffix("_"): ak.to_numpy(tree[name].array()) for name in plain}
+
+
+def says_simulation(file: Any) -> bool:
+    """Whether the provenance in an open ROOT file says that it is simulated: our own files have one."""
+    if "cmslabs" not in file:
+        return False
+    with contextlib.suppress(ValidationError):
+        return Provenance.model_validate_json(str(file["cmslabs"])).simulation
+    return False
 
 
 def _branches(events: Any):
