@@ -6,11 +6,12 @@ The events may be coffea's NanoEvents or what `cmslabs.data.nanoaod.read_nanoaod
 from __future__ import annotations
 
 import awkward as ak
+import numpy as np
 
 from cmslabs.data.nanoaod_names import remark
-from cmslabs.errors import MissingBranchError, close_names
+from cmslabs.errors import DataError, MissingBranchError, close_names
 
-__all__ = ["branch_name", "get", "has", "source_of"]
+__all__ = ["branch_name", "flat", "get", "has", "objects", "source_of"]
 
 
 def has(events: ak.Array, collection: str, name: str | None = None) -> bool:
@@ -42,6 +43,41 @@ def get(events: ak.Array, collection: str, name: str | None = None) -> ak.Array:
     if not has(events, collection, name):
         raise _missing(events, collection, name)
     return events[collection] if name is None else events[collection][name]
+
+
+def objects(events: ak.Array, collection: str) -> ak.Array:
+    """The records of a collection, a list of them for each event.
+
+    Raises
+    ------
+    MissingBranchError
+        If it is not there.
+    DataError
+        If its branches do not say that they belong together: a file without the counter ``nMuon``.
+    """
+    records = get(events, collection)
+    if records.ndim != 2:
+        raise DataError(
+            f"the branches {collection}_* are no lists with one counter n{collection}.",
+            where=f"{source_of(events)}, Events",
+            remedy="Was the file written by hand? Write the branches as one record (awkward.zip).",
+        )
+    return records
+
+
+def flat(events: ak.Array, collection: str, name: str) -> np.ndarray:
+    """A field of the objects of all events in one row: numpy is several times faster on it than on lists.
+
+    Raises
+    ------
+    MissingBranchError
+
+    Examples
+    --------
+    >>> flat(ak.Array([{"Muon": [{"pt": 20.0}, {"pt": 5.0}]}, {"Muon": []}]), "Muon", "pt")
+    array([20.,  5.])
+    """
+    return ak.to_numpy(ak.flatten(get(events, collection, name)))
 
 
 def branch_name(collection: str, name: str | None = None) -> str:

@@ -10,9 +10,9 @@ import awkward as ak
 import numpy as np
 
 from cmslabs.errors import MissingBranchError
-from cmslabs.objects.access import get
+from cmslabs.objects.access import flat, objects
 from cmslabs.objects.cuts import FatJetCuts, JetCuts
-from cmslabs.objects.leptons import by_falling_pt
+from cmslabs.objects.leptons import by_falling_pt, passing
 
 __all__ = ["far_from", "good_fat_jets", "good_jets", "jet_mask", "pick_jets"]
 
@@ -40,21 +40,14 @@ def jet_mask(events: ak.Array, cuts: JetCuts, collection: str = "Jet") -> ak.Arr
 
     Examples
     --------
-    >>> jets = {"pt": [50.0, 50.0], "eta": [0.0, 1.0], "jetId": [6, 1]}
+    >>> jets = [{"pt": 50.0, "eta": 0.0, "jetId": bits} for bits in (6, 1)]
     >>> jet_mask(ak.Array([{"Jet": jets}]), JetCuts(jet_id=2)).to_list()
     [[True, False]]
     """
-    mask = (get(events, collection, "pt") > cuts.pt) & (abs(get(events, collection, "eta")) < cuts.eta)
-    if cuts.jet_id == 0:
-        return mask
-    try:
-        bits = get(events, collection, "jetId")
-    except MissingBranchError as error:
-        key = "jets" if collection == "Jet" else "fat_jets"
-        raise MissingBranchError(
-            error.what, where=error.where, remedy=f"{error.remedy} Or ask for none: {key}.jet_id = 0."
-        ) from error
-    return mask & ((bits & cuts.jet_id) == cuts.jet_id)
+    mask = (flat(events, collection, "pt") > cuts.pt) & (abs(flat(events, collection, "eta")) < cuts.eta)
+    if cuts.jet_id:
+        mask &= (_jet_id(events, collection) & cuts.jet_id) == cuts.jet_id
+    return ak.unflatten(mask, ak.num(objects(events, collection)))
 
 
 def good_jets(events: ak.Array, cuts: JetCuts | None = None, leptons: ak.Array | None = None) -> ak.Array:
@@ -97,11 +90,21 @@ def far_from(jets: ak.Array, leptons: ak.Array, distance: float) -> ak.Array:
 
 def pick_jets(jets: ak.Array, mask: ak.Array, leptons: ak.Array | None, distance: float | None) -> ak.Array:
     """The jets that pass and are `far_from` the leptons (all, where there are none or no distance), by falling pT."""
-    jets = jets[[name for name in _KEPT if name in jets.fields]][mask]
+    jets = jets[[name for name in _KEPT if name in jets.fields]]
+    jets = passing(jets, mask)
     if leptons is not None and distance is not None:
         jets = jets[far_from(jets, leptons, distance)]
     return by_falling_pt(jets)
 
 
 def _good(events: ak.Array, collection: str, cuts: JetCuts, leptons: ak.Array | None) -> ak.Array:
-    return pick_jets(get(events, collection), jet_mask(events, cuts, collection), leptons, cuts.lepton_distance)
+    return pick_jets(objects(events, collection), jet_mask(events, cuts, collection), leptons, cuts.lepton_distance)
+
+
+def _jet_id(events: ak.Array, collection: str) -> np.ndarray:
+    try:
+        return flat(events, collection, "jetId")
+    except MissingBranchError as error:
+        key = {"Jet": "jets", "FatJet": "fat_jets"}[collection]
+        remedy = f"{error.remedy} Or ask for no identification: {key}.jet_id=0."
+        raise MissingBranchError(error.what, where=error.where, remedy=remedy) from error

@@ -1,4 +1,4 @@
-"""From the few events that have a candidate back to all events."""
+"""Small steps that channels share."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ import numpy as np
 
 from cmslabs.objects.access import get
 
-__all__ = ["lists_for", "mask_for", "needing", "no_leptons", "passes_pt", "values_of"]
+__all__ = ["count", "needing", "no_leptons", "passes_pt", "values_of"]
 
 
-def mask_for(rows: np.ndarray, good: np.ndarray, n_events: int) -> np.ndarray:
-    """A mask over all events: `good` for those in `rows`, False for the others."""
-    mask = np.zeros(n_events, dtype=bool)
-    mask[rows] = good
-    return mask
-
-
-def lists_for(rows: np.ndarray, lists: ak.Array, n_events: int) -> ak.Array:
-    """Jagged lists over all events: `lists` for those in `rows`, empty ones for the others."""
-    counts = np.zeros(n_events, dtype=np.int64)
-    counts[rows] = ak.to_numpy(ak.num(lists))
-    return ak.unflatten(ak.flatten(lists), counts)
+def count(mask: ak.Array) -> np.ndarray:
+    """How many objects pass in each event."""
+    return ak.to_numpy(ak.sum(mask, axis=1))
 
 
 def passes_pt(leptons: ak.Array, least: Sequence[float]) -> np.ndarray:

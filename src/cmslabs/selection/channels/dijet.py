@@ -6,13 +6,14 @@ import awkward as ak
 import numpy as np
 
 from cmslabs.features.substructure import tau_ratio
-from cmslabs.objects.access import get
+from cmslabs.objects.access import objects
 from cmslabs.objects.jets import good_jets, jet_mask, pick_jets
 from cmslabs.objects.leptons import good_electrons, good_muons
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.candidates import dijet, leptons_together
-from cmslabs.selection.channels.aligned import mask_for, needing, no_leptons, values_of
+from cmslabs.selection.channels.aligned import count, needing, no_leptons, values_of
 from cmslabs.selection.channels.selected import EVENT_UNITS, Channel, Columns, Selected, event_columns
+from cmslabs.selection.sparse import mask_for
 
 __all__ = ["DIJET"]
 
@@ -27,9 +28,9 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     `Analysis.lepton_pt` says nothing here: leptons are only what a jet must not be.
     """
     good = jet_mask(events, analysis.fat_jets, "FatJet")
-    rows = np.flatnonzero(ak.to_numpy(ak.sum(good, axis=1)) >= 2)
+    rows = np.flatnonzero(count(good) >= 2)
     leptons = _leptons(events[rows], analysis, muon_scale)
-    jets = pick_jets(get(events, "FatJet")[rows], good[rows], leptons, analysis.fat_jets.lepton_distance)
+    jets = pick_jets(objects(events, "FatJet")[rows], good[rows], leptons, analysis.fat_jets.lepton_distance)
     pair = dijet(jets)
     there = ~ak.to_numpy(ak.is_none(pair))
     rows, pair = rows[there], ak.drop_none(pair)

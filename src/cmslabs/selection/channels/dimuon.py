@@ -5,13 +5,14 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from cmslabs.objects.access import get
+from cmslabs.objects.access import objects
 from cmslabs.objects.jets import good_jets
 from cmslabs.objects.leptons import muon_mask, pick, scale_muons
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.candidates import charge_passes, dimuon
-from cmslabs.selection.channels.aligned import lists_for, mask_for, needing, passes_pt, values_of
+from cmslabs.selection.channels.aligned import count, needing, passes_pt, values_of
 from cmslabs.selection.channels.selected import EVENT_UNITS, Channel, Columns, Selected, event_columns
+from cmslabs.selection.sparse import lists_for, mask_for
 
 __all__ = ["DIMUON"]
 
@@ -24,9 +25,9 @@ _FIELDS = {"y": "rapidity"}
 def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Selected:
     """Cuts: "two muons", "lepton pT" of both, "opposite charge" ("same charge", or none), "mass"."""
     good = muon_mask(events, analysis.muons, muon_scale)
-    two = ak.to_numpy(ak.sum(good, axis=1)) >= 2
+    two = count(good) >= 2
     rows = np.flatnonzero(two)
-    muons = pick(scale_muons(get(events, "Muon")[rows], muon_scale), good[rows])
+    muons = pick(scale_muons(objects(events, "Muon")[rows], muon_scale), good[rows])
     pair = ak.drop_none(dimuon(muons))
     charge, mass = ak.to_numpy(pair["charge"]), ak.to_numpy(pair["mass"])
 

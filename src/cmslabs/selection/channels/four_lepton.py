@@ -5,13 +5,14 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
-from cmslabs.objects.access import get
+from cmslabs.objects.access import objects
 from cmslabs.objects.jets import good_jets
-from cmslabs.objects.leptons import electron_mask, muon_mask, pick, scale_muons
+from cmslabs.objects.leptons import electron_mask, muon_mask, passing, pick, scale_muons
 from cmslabs.selection.analysis import Analysis
-from cmslabs.selection.candidates import MUON, enough_for_four, four_leptons, leptons_together
-from cmslabs.selection.channels.aligned import lists_for, mask_for, passes_pt, values_of
+from cmslabs.selection.channels.aligned import count, passes_pt, values_of
 from cmslabs.selection.channels.selected import EVENT_UNITS, Channel, Columns, Selected, event_columns
+from cmslabs.selection.fourleptons import MUON, enough_for_four, four_leptons, leptons_together
+from cmslabs.selection.sparse import lists_for, mask_for
 
 __all__ = ["FOUR_LEPTON"]
 
@@ -29,10 +30,10 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     wanted, n = analysis.four_lepton, len(events)
     good_mu = muon_mask(events, analysis.muons, muon_scale)
     good_e = None if set(wanted.flavours) <= {"4mu"} else electron_mask(events, analysis.electrons)
-    enough = enough_for_four(_count(good_mu), 0 if good_e is None else _count(good_e), wanted.flavours)
+    enough = enough_for_four(count(good_mu), 0 if good_e is None else count(good_e), wanted.flavours)
     rows = np.flatnonzero(enough)
-    muons = pick(scale_muons(get(events, "Muon")[rows], muon_scale), good_mu[rows])
-    electrons = None if good_e is None else pick(get(events, "Electron")[rows], good_e[rows])
+    muons = pick(scale_muons(objects(events, "Muon")[rows], muon_scale), good_mu[rows])
+    electrons = None if good_e is None else pick(objects(events, "Electron")[rows], good_e[rows])
 
     # The mass is a cut of its own, so that it can be left out.
     four = four_leptons(muons, electrons, analysis.z, wanted.model_copy(update={"min_mass": 0.0}))
@@ -51,11 +52,7 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     makers |= event_columns(events, rows, lambda: _jets(events[rows], analysis, muons, electrons, there))
     columns = Columns(n, rows, makers, UNITS, analysis.missing.columns)
     leptons = four["leptons"]
-    return Selected(cuts, columns, UNITS, lists_for(rows, leptons[leptons["flavour"] == MUON], n))
-
-
-def _count(mask: ak.Array) -> np.ndarray:
-    return ak.to_numpy(ak.sum(mask, axis=1))
+    return Selected(cuts, columns, UNITS, lists_for(rows, passing(leptons, leptons["flavour"] == MUON), n))
 
 
 def _of_lepton(four: ak.Array, column: str):
