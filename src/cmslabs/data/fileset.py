@@ -91,16 +91,9 @@ class Fileset(StrictModel):
             If a name is unknown, not public, without files, if two of the chosen ones exclude each other,
             or if it is not known what luminosity the chosen data have.
         """
+        self.check_names(names)
         for name in names:
-            if name not in self.datasets:
-                close = close_names(name, self.datasets) or list(self.datasets)
-                raise ConfigError(
-                    f"there is no data set '{name}'.", where=self.name, remedy=f"Try: {', '.join(close)}."
-                )
-            dataset = self.datasets[name]
-            if not dataset.public:
-                raise ConfigError(f"'{name}' is not public.", where=self.name, remedy="Leave it out.")
-            if not dataset.files:
+            if not self.datasets[name].files:
                 raise ConfigError(
                     f"'{name}' has no files yet.",
                     where=self.name,
@@ -124,6 +117,22 @@ class Fileset(StrictModel):
                 remedy="Choose one of them with --dataset.",
             )
         return self.model_copy(update={"datasets": chosen, **self._luminosity_of(chosen)})
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Make sure that these data sets exist and are public.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for name in names:
+            if name not in self.datasets:
+                close = close_names(name, self.datasets) or list(self.datasets)
+                raise ConfigError(
+                    f"there is no data set '{name}'.", where=self.name, remedy=f"Try: {', '.join(close)}."
+                )
+            if not self.datasets[name].public:
+                raise ConfigError(f"'{name}' is not public.", where=self.name, remedy="Leave it out.")
 
     def _luminosity_of(self, chosen: dict[str, Dataset]) -> dict[str, object]:
         """What changes about the luminosity if only these data sets are read."""

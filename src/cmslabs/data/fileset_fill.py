@@ -18,7 +18,7 @@ from cmslabs.data.fileset import Fileset, exclusive_pairs
 from cmslabs.data.fileset_parts import Dataset, File
 from cmslabs.data.portal import PORTAL, PortalRecord, fetch_record, fetch_record_file, record_files
 from cmslabs.data.portal_index import Protocol, location_of, read_index
-from cmslabs.errors import ConfigError, DataError, OfflineError, close_names
+from cmslabs.errors import ConfigError, DataError, OfflineError
 from cmslabs.io import atomic_write, read_json
 
 __all__ = ["Filled", "fill", "write_fileset"]
@@ -116,12 +116,7 @@ def write_fileset(
 
 
 def _choose(fileset: Fileset, names: Sequence[str], indexes: Mapping[str, object]) -> tuple[list[str], list[str]]:
-    for name in (*names, *indexes):
-        if name not in fileset.datasets:
-            close = close_names(name, fileset.datasets) or list(fileset.datasets)
-            raise ConfigError(f"there is no data set '{name}'.", where=fileset.name, remedy=f"Try: {', '.join(close)}.")
-        if not fileset.datasets[name].public:
-            raise ConfigError(f"'{name}' is not public.", where=fileset.name, remedy="Leave it out.")
+    fileset.check_names((*names, *indexes))
     asked = list(dict.fromkeys((*names, *indexes)))
     if asked:
         for first, second in exclusive_pairs(fileset, asked):
