@@ -13,7 +13,8 @@ from cmslabs.data.fileset import Fileset, load_fileset
 from cmslabs.data.fileset_parts import Dataset, File
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.selection.analysis import load_analysis
-from cmslabs.selection.plan import Rates, plan, read_rates
+from cmslabs.selection.plan import plan
+from cmslabs.selection.rates import Rates, read_rates
 
 RATES = Rates(
     by_codec={"LZMA": 20_000, "ZSTD": 200_000},

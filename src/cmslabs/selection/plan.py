@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from cmslabs.config import StrictModel, validate
 from cmslabs.data.fileset import Fileset, exclusive_pairs
 from cmslabs.data.fileset_parts import Dataset
 from cmslabs.errors import ConfigError, DataError
-from cmslabs.io import read_json
 from cmslabs.selection.analysis import Analysis
+from cmslabs.selection.rates import Rates
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Plan", "PlanRow", "Rates", "plan", "read_rates"]
-
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Rates(StrictModel):
-    """Measured speeds of one core, for one analysis.
-
-    Attributes
-    ----------
-    by_codec : dict
-        Compression of the NanoAOD files -> events per second of the selection.
-    skimmed : float
-        Events per second of the same selection on a skim.
-    skim : dict
-        Compression -> events per second of making the skim.
-    skim_bytes_per_event : float
-    source : str
-        Where this was measured: machine, commit, sample.
-    """
-
-    by_codec: dict[str, Positive] = Field(min_length=1)
-    skimmed: Positive
-    skim: dict[str, Positive]
-    skim_bytes_per_event: Positive
-    source: str
+__all__ = ["Plan", "PlanRow", "plan"]
 
 
 @dataclass(frozen=True)
@@ -190,26 +161,6 @@ def plan(fileset: Fileset, rates: Rates, analysis: Analysis | None = None, names
     chosen, left_out = _choose(fileset, analysis, names)
     rows = tuple(_row(name, fileset.datasets[name], rates) for name in chosen)
     return Plan(rows, left_out, rates)
-
-
-def read_rates(path: str | os.PathLike) -> Rates:
-    """Rates as ``benchmarks/selection.py`` stores them: under ``numbers.rates`` of its result.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or no JSON.
-    ConfigError
-        If it holds no rates.
-    """
-    content: Any = read_json(path)
-    for key in ("numbers", "rates"):
-        content = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(content, dict):
-        raise ConfigError(
-            "holds no 'numbers.rates'.", where=path, remedy="Take the result of: python benchmarks/selection.py"
-        )
-    return validate(Rates, content, where=path)
 
 
 def _choose(fileset: Fileset, analysis: Analysis | None, names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
