@@ -13,7 +13,7 @@ PORT ?= 8000
 # Commands that look for other programs (nbgrader calls alembic, jupyter calls its parts) must find this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup book serve test lint lab labs grade-demo samples slider numbers bench owner release-check clean distclean
+.PHONY: help setup book serve test lint lab labs grade-demo samples corrections slider numbers bench owner release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -55,6 +55,9 @@ grade-demo: $(READY) ## Release, collect, grade and export for three invented st
 
 samples: $(READY) ## Regenerate the bundled simulated samples
 	@$(VENV_PYTHON) data_scripts/make_samples.py --workers $(WORKERS)
+
+corrections: $(READY) ## Measure the corrections of the bundled samples again (after make samples)
+	@$(VENV_PYTHON) data_scripts/make_corrections.py
 
 slider: $(READY) ## Regenerate the data of the interactive figures
 	@$(VENV_PYTHON) data_scripts/make_slider_data.py

@@ -53,10 +53,12 @@ def scale_factor(i, j, key):
 KEYS = ("nominal", "stat", "syst", "systup", "systdown")
 
 
-def muon_correction(name=MEDIUM, older=False, last_pt=120.0, years=("2016postVFP_UL",), eta_edges=None):
-    """Newer files take (abseta, pt, scale_factors), older ones (year, abseta, pt, ValType) and call nominal "sf"."""
+def muon_correction(name=MEDIUM, older=False, last_pt=120.0, years=("2016postVFP_UL",), angle="abseta"):
+    """Newer files take (abseta, pt, scale_factors), older ones (year, abseta, pt, ValType) and call nominal "sf".
+
+    With ``angle="eta"`` the bins are those of abs(eta), with their mirror images before them.
+    """
     kind = "ValType" if older else "scale_factors"
-    eta_edges = eta_edges or ETA_EDGES
     pt_edges = [*PT_EDGES[:-1], last_pt]
 
     def leaf(i, j):
@@ -69,10 +71,12 @@ def muon_correction(name=MEDIUM, older=False, last_pt=120.0, years=("2016postVFP
         content = [leaf(i, j) for j in range(len(pt_edges) - 1)]
         return {"nodetype": "binning", "input": "pt", "edges": pt_edges, "content": content, "flow": "error"}
 
-    content = [rows(i) for i in range(len(eta_edges) - 1)]
-    data = {"nodetype": "binning", "input": "abseta", "edges": eta_edges, "content": content, "flow": "error"}
+    content, eta_edges = [rows(i) for i in range(len(ETA_EDGES) - 1)], ETA_EDGES
+    if angle == "eta":
+        content, eta_edges = content[::-1] + content, [-edge for edge in ETA_EDGES[:0:-1]] + ETA_EDGES
+    data = {"nodetype": "binning", "input": angle, "edges": eta_edges, "content": content, "flow": "error"}
     inputs = [
-        {"name": "abseta", "type": "real", "description": "Probe abseta"},
+        {"name": angle, "type": "real", "description": "Probe abseta"},
         {"name": "pt", "type": "real", "description": "Probe pt"},
         {"name": kind, "type": "string", "description": "Choose nominal scale factor or one of the uncertainties"},
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from correction_makers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmslabs.errors import CmslabsError, ConfigError, DataError
+from cmslabs.errors import CmslabsError, ConfigError, DataError, MissingExtraError
 from cmslabs.objects.cuts import MuonCuts
 from cmslabs.selection import correction_file
 from cmslabs.selection.analysis import load_analysis
@@ -33,9 +35,16 @@ from cmslabs.selection.corrections import Corrections, MissingCorrectionError
 CUTS = MuonCuts()
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["abseta-pt-scale_factors", "year-abseta-pt-ValType"])
+CONVENTIONS = {
+    "abseta-pt-scale_factors": {},
+    "year-abseta-pt-ValType": {"older": True},
+    "eta-pt-scale_factors": {"angle": "eta"},
+}
+
+
+@pytest.fixture(scope="module", params=CONVENTIONS.values(), ids=CONVENTIONS)
 def corrections(request, tmp_path_factory):
-    return Corrections.load(official(tmp_path_factory.mktemp("pog") / "2016postVFP_UL", older=request.param))
+    return Corrections.load(official(tmp_path_factory.mktemp("pog") / "2016postVFP_UL", **request.param))
 
 
 def slow_factor(pt, eta):
@@ -71,6 +80,18 @@ def test_edges_of_the_map(corrections):
     assert found.nominal[0] == found.nominal[1]
     assert len(set(found.nominal[2:])) == 1
     assert found.counts == {"below_pt": 1, "above_pt": 2}
+
+
+def test_eta_keeps_its_sign_where_the_file_asks_for_it(tmp_path):
+    """A map in eta may differ on both sides; one that starts at 0 means abs(eta) whatever it is called."""
+    signed, unsigned = json.loads(json.dumps(muon_correction(angle="eta"))), muon_correction()
+    signed["data"]["content"][3]["content"][0]["content"][0]["value"] = 0.5
+    unsigned["data"]["input"] = unsigned["inputs"][0]["name"] = "eta"
+    pt, eta = np.array([16.0, 16.0]), np.array([-0.1, 0.1])
+    found = Corrections.load(write(tmp_path / "signed.json", signed)).muon_id(CUTS, pt, eta).nominal
+    assert found.tolist() == [0.5, scale_factor(0, 0, "nominal")]
+    found = Corrections.load(write(tmp_path / "unsigned.json", unsigned)).muon_id(CUTS, pt, eta).nominal
+    assert found.tolist() == [scale_factor(0, 0, "nominal")] * 2
 
 
 def test_infinite_last_edge(tmp_path):
@@ -186,7 +207,8 @@ MALFORMED = {
     "no input": broken(lambda c: c["corrections"][0].update(inputs=[])),
     "an input too many": broken(lambda c: c["corrections"][0]["inputs"].append({"name": "phi", "type": "real"})),
     "pt is a text": broken(lambda c: c["corrections"][0]["inputs"][1].update(type="string")),
-    "other names": broken(lambda c: c["corrections"][0]["inputs"][0].update(name="eta")),
+    "other names": broken(lambda c: c["corrections"][0]["inputs"][0].update(name="theta")),
+    "binned in what is no input": broken(lambda c: c["corrections"][0]["data"].update(input="eta")),
     "no up": broken(
         lambda c: [
             [leaf["content"].pop(3) for leaf in row["content"]] for row in c["corrections"][0]["data"]["content"]
@@ -207,6 +229,25 @@ def test_malformed_files_get_an_error_with_a_remedy(tmp_path, text):
     assert caught.value.remedy
     assert "muon_Z.json" in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+def test_without_correctionlib_the_error_names_the_extra(tmp_path, monkeypatch):
+    loaded = Corrections.load(official(tmp_path / "pog"))
+    monkeypatch.setitem(sys.modules, "correctionlib", None)
+    with pytest.raises(MissingExtraError, match=r"cmslabs\[cms\]"):
+        loaded.pileup(np.array([20.0]))
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path):
+    folder = official(tmp_path / "pog")
+    code = (
+        "import sys; from cmslabs.selection.weights import event_weights; "
+        "from cmslabs.selection.corrections import Corrections; "
+        f"Corrections.load({str(folder)!r}); "
+        "print(sorted({'correctionlib', 'coffea', 'dask'} & set(sys.modules)))"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout.strip() == "[]"
 
 
 def test_files_that_are_no_files(tmp_path):

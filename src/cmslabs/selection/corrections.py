@@ -5,8 +5,8 @@ The official files of CMS and the set that comes with the bundled samples have t
 - pile-up (LUM): ``Collisions16_UltraLegacy_goldenJSON`` of ``NumTrueInteractions`` and ``weights``
   ("nominal", "up", "down");
 - muons (MUO): ``NUM_MediumID_DEN_TrackerMuons``, ``NUM_LooseRelIso_DEN_MediumID`` and the like, of
-  ``abseta``, ``pt`` and ``scale_factors`` ("nominal", "systup", "systdown"), or, in older files, of
-  ``year``, ``abseta``, ``pt`` and ``ValType`` ("sf", "systup", "systdown").
+  ``abseta``, ``pt`` and ``scale_factors`` ("nominal", "systup", "systdown"); in older files of ``year``,
+  ``abseta``, ``pt`` and ``ValType`` ("sf", "systup", "systdown"); in the newest ``eta`` stands for ``abseta``.
 
 Rules where a muon lies outside of the map, of which every use is counted:
 
@@ -109,7 +109,7 @@ class Corrections:
         if "muon" in analysis.weights:
             needed += [one for one in (self._identification(analysis.muons), self._isolation(analysis.muons)) if one]
         for correction in needed:
-            high = correction.range("abseta")[1]
+            high = _eta_limit(correction)
             if analysis.muons.eta > high:
                 raise ConfigError(
                     f"ends at abs(eta) = {high:g}, the muons of '{analysis.name}' at {analysis.muons.eta:g}.",
@@ -189,24 +189,31 @@ def _paths(sources: Sequence[str | os.PathLike]) -> list[Path]:
 
 
 def _muon_factor(correction: Correction, pt: np.ndarray, eta: np.ndarray) -> Varied:
-    kind = _other_input(correction, ("year", "abseta", "pt"))
-    abseta = np.abs(np.asarray(eta, dtype=float))
-    high = correction.range("abseta")[1]
-    if (abseta >= high).any():
+    angle = "eta" if "eta" in correction.inputs else "abseta"
+    kind = _other_input(correction, ("year", angle, "pt"))
+    eta = np.asarray(eta, dtype=float)
+    high = _eta_limit(correction)
+    if (np.abs(eta) >= high).any():
         raise DataError(
-            f"{int((abseta >= high).sum())} muon(s) lie beyond abs(eta) = {high:g}, where nobody measured.",
+            f"{int((np.abs(eta) >= high).sum())} muon(s) lie beyond abs(eta) = {high:g}, where nobody measured.",
             where=correction.where,
             remedy=f"Set muons.eta to {high:g} or less.",
         )
     inside, below, above = _clip(pt, correction, "pt")
-    fixed = {"year": _only_year(correction)} if "year" in correction.inputs else {}
+    inputs = {angle: eta if correction.range(angle)[0] < 0 else np.abs(eta), "pt": inside}
+    if "year" in correction.inputs:
+        inputs["year"] = _only_year(correction)
     nominal_key = "nominal" if "nominal" in correction.keys(kind) else "sf"
-    nominal, up, down = (
-        correction(abseta=abseta, pt=inside, **fixed, **{kind: key}) for key in (nominal_key, "systup", "systdown")
-    )
+    nominal, up, down = (correction(**inputs, **{kind: key}) for key in (nominal_key, "systup", "systdown"))
     up = np.where(below, nominal + 2 * (up - nominal), up)
     down = np.where(below, nominal + 2 * (down - nominal), down)
     return Varied(nominal, up, down, _counts(below_pt=below, above_pt=above))
+
+
+def _eta_limit(correction: Correction) -> float:
+    """Where the map of scale factors ends in abs(eta)."""
+    low, high = correction.range("eta" if "eta" in correction.inputs else "abseta")
+    return min(-low, high) if low < 0 else high
 
 
 def _clip(values: np.ndarray, correction: Correction, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

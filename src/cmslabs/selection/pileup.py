@@ -17,7 +17,7 @@ __all__ = ["CROSS_SECTION_ERROR", "Closure", "pileup_closure", "pileup_ratio"]
 #: Relative uncertainty of the inelastic cross-section that CMS varies in Run 2: 69.2 mb +- 4.6 %, the
 #: recommendation of its luminosity group; the cross-section itself is measured in arXiv:1802.02613.
 CROSS_SECTION_ERROR = 0.046
-#: Bins of the closure test are merged until this many events are expected in each.
+#: Bins of the closure test are merged until so many events are in each, and a yield of so many is expected.
 _LEAST_EVENTS = 25
 
 
@@ -110,18 +110,25 @@ def pileup_closure(n_true: np.ndarray, weights: np.ndarray, profile: np.ndarray)
     Raises
     ------
     DataError
-        If there are too few events for two groups.
+        If there are too few events for two groups, or a weight is negative or not finite.
     """
     profile = _profile(profile)
+    weights = np.asarray(weights, dtype=float)
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise DataError("a pile-up weight is negative or not finite.", remedy="Leave genWeight out of the weights.")
     n_events = len(n_true)
     bins = np.clip(np.asarray(n_true, dtype=int), 0, len(profile) - 1)
     counts, sums, squares = (np.bincount(bins, values, len(profile)) for values in (None, weights, weights**2))
-    groups = _groups(counts)
-    expected, sums, squares = (np.add.reduceat(values, groups) for values in (n_events * profile, sums, squares))
-    if len(groups) < 2 or (sums <= 0).any():
+    expected = n_events * profile
+    groups = _groups(np.minimum(counts, expected))
+    if len(groups) < 2:
         raise DataError(f"{n_events} events are too few to compare profiles.", remedy="Use more events.")
-    variance = expected * squares / sums
-    value = float(np.sum((sums - expected) ** 2 / variance))
+    expected, sums, squares = (np.add.reduceat(values, groups) for values in (expected, sums, squares))
+    # A group whose weights are all 0 has no variance, and no excuse.
+    variance = expected * np.divide(squares, sums, out=np.zeros_like(sums), where=sums > 0)
+    value = float(
+        np.sum(np.divide((sums - expected) ** 2, variance, out=np.full_like(sums, np.inf), where=variance > 0))
+    )
     mean = float(np.mean(weights))
     return Closure(
         expected,
@@ -135,7 +142,7 @@ def pileup_closure(n_true: np.ndarray, weights: np.ndarray, profile: np.ndarray)
 
 
 def _groups(counts: np.ndarray) -> np.ndarray:
-    """First bins of groups of neighbours with enough events each."""
+    """First bins of groups of neighbours with enough events in every group."""
     starts, total = [0], 0.0
     for index, count in enumerate(counts):
         if total >= _LEAST_EVENTS and counts[index:].sum() >= _LEAST_EVENTS:

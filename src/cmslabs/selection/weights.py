@@ -182,6 +182,8 @@ def _read(events: Any, collection: str, name: str | None = None) -> np.ndarray:
 def _prefiring(events: Any) -> Varied:
     """Probability that no trigger of the wrong bunch crossing took the event's place, as CMS stores it.
 
+    ``Up`` is the probability of prefiring varied up: the weight is lower.
+
     Source: CMS, "Performance of the CMS Level-1 trigger in proton-proton collisions at 13 TeV", JINST 15
     (2020) P10017, arXiv:2006.10165.
     """
