@@ -37,7 +37,7 @@ class DatasetInfo:
     simulated: bool
     era: str | None = None
     primary: str | None = None
-    only: Mapping[str, int] = field(default_factory=dict)
+    only: Mapping[str, int] = field(default_factory=dict, hash=False)
     scale: float = 1.0
 
     @classmethod
