@@ -8,24 +8,21 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmslabs.errors import CmslabsError, DataError, JobError, require
+from cmslabs.errors import require
 from cmslabs.selection.executors import Workers
-from cmslabs.selection.ordered import Failure, Ordered
+from cmslabs.selection.failures import Failure, explain
+from cmslabs.selection.ordered import Ordered
 from cmslabs.selection.survey import FileSurvey
 
 __all__ = ["Guard", "GuardedRunner", "make_items", "run_items"]
 
 executor_module = require("coffea.processor.executor", "cms")
-
-#: Packages that read files: an error inside them is the file's or the network's, not ours.
-READERS = frozenset({"uproot", "fsspec", "fsspec_xrootd", "aiohttp", "pyarrow"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Guard:
             try:
                 result = work(item)
             except Exception as error:  # noqa: BLE001 - it is reported with file and events, and ends the run
-                failure = _explain(chunk, error)
+                failure = explain(chunk, error)
                 if not failure.damage:
                     break
                 if "://" in chunk.filename and attempt < self.retries:
@@ -148,40 +145,5 @@ def run_items(
         guard=guard,
     )
     with workers.watched():
-        # The bare function: what belongs to the whole is done when all chunks are added up.
-        result = runner.run(list(items), processor.process)
+        result = runner.run(list(items), processor)
     return result["out"].totals(), result["out"].failures, result.get("metrics", {})
-
-
-def _explain(chunk: Any, error: Exception) -> Failure:
-    """What an error in a chunk means: a damaged file, a documented error of ours, or something unforeseen."""
-    chain = list(_chain(error))
-    damage = any(_inside_reader(one) for one in chain) and not any(isinstance(one, MemoryError) for one in chain)
-    ours = next((one for one in chain if isinstance(one, CmslabsError)), None)
-    where = f"{chunk.filename}, events {chunk.entrystart}-{chunk.entrystop}"
-    if ours is None:
-        cause = chain[-1]
-        reason = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0][:200]}".rstrip(". ")
-        if damage:
-            ours = DataError(f"cannot be decoded ({reason}).", where=where, remedy="Fetch it again, or leave it out.")
-        else:
-            place = traceback.extract_tb(cause.__traceback__)[-1]
-            ours = JobError(
-                f"the selection failed ({reason}; {Path(place.filename).name}, line {place.lineno}).",
-                where=where,
-                remedy="Smaller chunks need less memory." if isinstance(cause, MemoryError) else "Please report it.",
-            )
-    return Failure(chunk.dataset, chunk.filename, chunk.entrystart, chunk.entrystop, ours, damage)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _inside_reader(error: BaseException) -> bool:
-    return any(
-        frame.f_globals.get("__name__", "").partition(".")[0] in READERS
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    )

@@ -72,9 +72,9 @@ class Workers:
             # coffea prints the stack of an error of its processes besides raising it.
             with contextlib.redirect_stderr(noise) if self.kind == "futures" else contextlib.nullcontext():
                 yield
-        except CmslabsError:
-            raise
         except Exception as error:
+            if self.kind == "iterative" or isinstance(error, CmslabsError):
+                raise
             reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
             raise JobError(
                 f"the workers gave up ({type(error).__name__}: {reason}).",
@@ -210,8 +210,9 @@ def bars(show: bool) -> Iterator[None]:
     """coffea draws its progress bars on stdout, which is for results: on stderr, or nowhere."""
     console = require("coffea.util", "cms").coffea_console
     file, quiet = console.file, console.quiet
+    own_file = None if file is sys.stdout else file  # None follows sys.stdout, which may change.
     console.file, console.quiet = sys.stderr, not show
     try:
         yield
     finally:
-        console.file, console.quiet = file, quiet
+        console.file, console.quiet = own_file, quiet

@@ -9,36 +9,13 @@ what is thus fixed by the chunks' numbers alone, and a result waits only until i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cmslabs.errors import CmslabsError
+from cmslabs.selection.failures import Failure
 
-__all__ = ["Failure", "Ordered"]
+__all__ = ["Ordered"]
 
 Place = tuple[str, int, int]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What went wrong in one chunk.
-
-    Attributes
-    ----------
-    dataset, path : str
-    start, stop : int
-        The chunk's events; `stop` is not included.
-    error : CmslabsError
-    damage : bool
-        Whether the file could not be read; else the mistake is not the file's.
-    """
-
-    dataset: str
-    path: str
-    start: int
-    stop: int
-    error: CmslabsError
-    damage: bool
 
 
 class Ordered:

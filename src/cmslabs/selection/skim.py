@@ -26,7 +26,8 @@ from cmslabs.io import Provenance, atomic_write, versions
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.executors import open_executor
 from cmslabs.selection.skim_events import RUNS_KEY, open_skim
-from cmslabs.selection.survey import read_runs_tree, says_simulation
+from cmslabs.selection.sums import read_runs_tree
+from cmslabs.selection.survey import says_simulation
 
 __all__ = ["needed_branches", "skim", "skim_fileset"]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet as pq
 
 from cmslabs.data.jagged import FORM_KEY
 from cmslabs.data.parquet import open_parquet, parquet_provenance, reading
@@ -33,7 +34,9 @@ class Skim:
     Attributes
     ----------
     path : str
-    n_events, size_bytes : int
+    n_events : int
+    size_bytes : int or None
+        Unknown for remote files.
     uuid : str
         That of the file that the skim was made of: 32 hexadecimal digits.
     details : dict
@@ -47,8 +50,7 @@ class Skim:
 
     def __init__(self, path: str | os.PathLike):
         self.path = str(path)
-        self.file = open_parquet(path)
-        self.size_bytes = Path(path).stat().st_size
+        self.file, self.size_bytes = _open(self.path)
         self.bytes_read = 0
         self.columns: set[str] = set()
         with reading(Path(path)):
@@ -181,7 +183,7 @@ def process_skim(chunk: Any, processor: Any) -> dict[str, Any]:
     Parameters
     ----------
     chunk : coffea.processor.executor.WorkItem
-    processor : callable or bytes
+    processor : ProcessorABC, callable or bytes
         The bytes are what the Runner sends.
     """
     if isinstance(processor, bytes):
@@ -198,7 +200,7 @@ def process_skim(chunk: Any, processor: Any) -> dict[str, Any]:
     }
     with open_skim(chunk.filename) as skim:
         started = time.time()
-        out = processor(skim.events(chunk.entrystart, chunk.entrystop, metadata))
+        out = getattr(processor, "process", processor)(skim.events(chunk.entrystart, chunk.entrystop, metadata))
         metrics = {
             "bytesread": skim.bytes_read,
             "columns": {name.replace(".", "_") for name in skim.columns},
@@ -206,6 +208,14 @@ def process_skim(chunk: Any, processor: Any) -> dict[str, Any]:
             "processtime": time.time() - started,
         }
     return {"out": out, "metrics": metrics, "processed": {chunk}}
+
+
+def _open(path: str) -> tuple[pq.ParquetFile, int | None]:
+    if "://" not in path:
+        return open_parquet(path), Path(path).stat().st_size
+    with reading(Path(path)):
+        remote = require("fsspec", "cms").open(path, "rb").open()
+        return pq.ParquetFile(remote, page_checksum_verification=True), None
 
 
 def _without_options(array: ak.Array) -> ak.Array:

@@ -12,29 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
-import numpy as np
 from pydantic import ValidationError
 
 from cmslabs.data.decode import decoding
 from cmslabs.data.fileset import File, Fileset
-from cmslabs.data.rootfile import check_header, ntuple_types, tree_types
-from cmslabs.errors import ConfigError, DataError
-from cmslabs.io import Provenance, existing_file
+from cmslabs.data.rootfile import check_header
+from cmslabs.errors import CmslabsError, ConfigError, DataError
+from cmslabs.io import Provenance, adler32, existing_file
 from cmslabs.selection.executors import Workers
+from cmslabs.selection.sums import branch_reader, find_sum, read_runs_tree
 
 __all__ = [
     "FileSurvey",
     "SumOfWeights",
-    "read_runs_tree",
     "says_simulation",
     "sum_of_weights",
     "survey_file",
     "survey_fileset",
 ]
-
-#: Events whose weights are held in memory at a time.
-_STEP = 500_000
 
 
 @dataclass(frozen=True)
@@ -128,6 +123,8 @@ def survey_fileset(
     ]
     found: dict[str, list[FileSurvey]] = {name: [] for name in fileset.datasets}
     for survey in workers.each(_survey, tasks, what="Survey", unit="file"):
+        if isinstance(survey, CmslabsError):
+            raise survey
         found[survey.dataset].append(survey)
         if survey.simulated and not fileset.datasets[survey.dataset].is_simulated:
             raise ConfigError(
@@ -146,7 +143,9 @@ def survey_file(
     Raises
     ------
     DataError
-        If it cannot be read, or does not hold what the fileset says.
+        If it cannot be read, or is not the file that the fileset means.
+    ConfigError
+        If its events cannot be told apart by `only`.
     """
     only = only or {}
     if file.path.endswith(".parquet"):
@@ -156,7 +155,7 @@ def survey_file(
             size = skim.size_bytes
             found = FileSurvey(dataset, file.path, skim.n_events, size, skim.uuid, skim.simulation)
             if simulation:
-                found = replace(found, **_sum(skim.runs, skim.read, skim.n_events, only, weighted))
+                found = replace(found, **find_sum(skim.runs, skim.read, skim.n_events, only, weighted))
     else:
         found = _survey_root(dataset, file.path, simulation, only, weighted)
     _compare(found, file)
@@ -191,13 +190,15 @@ def sum_of_weights(files: Iterable[FileSurvey], dataset: str) -> SumOfWeights:
     return SumOfWeights(value, quantities.pop(), {name: sources.count(name) for name in sorted(set(sources))})
 
 
-def _survey(task: _Task) -> FileSurvey:
-    """Look at one file; a problem becomes part of the answer."""
+def _survey(task: _Task) -> FileSurvey | CmslabsError:
+    """Look at one file; a damaged file is part of the answer, a mistake in the fileset is the answer."""
     for attempt in range(task.retries + 1):
         try:
             return survey_file(
                 task.dataset, task.file, simulation=task.simulation, only=task.only, weighted=task.weighted
             )
+        except ConfigError as error:
+            return ConfigError(error.what, where=f"{task.dataset}, {task.file.path}", remedy=error.remedy)
         except DataError as error:
             if attempt == task.retries:
                 return FileSurvey(task.dataset, task.file.path, n_events=task.file.n_events, problem=error.what)
@@ -226,16 +227,7 @@ def _survey_root(dataset: str, path: str, simulation: bool, only: Mapping[str, i
             if not simulation:
                 return found
             runs = read_runs_tree(file["Runs"]) if "Runs" in names else {}
-            return replace(found, **_sum(runs, _branches(events), n_events, only, weighted))
-
-
-def read_runs_tree(tree: Any) -> dict[str, np.ndarray]:
-    """Plain branches of the open tree ``Runs``, with the names of version 9 (version 6 writes genEventSumw_)."""
-    import uproot
-
-    types = tree_types(tree) if isinstance(tree, uproot.TTree) else ntuple_types(tree)
-    plain = [name for name, (jagged, kind) in types.items() if not jagged and kind and kind in "biuf"]
-    return {name.removesuffix("_"): ak.to_numpy(tree[name].array()) for name in plain}
+            return replace(found, **find_sum(runs, branch_reader(events), n_events, only, weighted))
 
 
 def says_simulation(file: Any) -> bool:
@@ -247,56 +239,13 @@ def says_simulation(file: Any) -> bool:
     return False
 
 
-def _branches(events: Any):
-    """A function that reads branches in steps; and says with None that one is not there."""
-
-    def read(names: list[str]):
-        keys = set(events.keys())
-        if not keys.issuperset(names):
-            return None
-        return (
-            {name: ak.to_numpy(part[name]) for name in names}
-            for part in events.iterate(filter_name=names, step_size=_STEP)
-        )
-
-    return read
-
-
-def _sum(
-    runs: Mapping[str, np.ndarray], read: Any, n_events: int, only: Mapping[str, int], weighted: bool
-) -> dict[str, Any]:
-    """Sum of weights from ``Runs``, where it knows the chosen process, else from the events."""
-    weighted = weighted and read(["genWeight"]) is not None
-    quantity = "genWeight" if weighted else "events"
-    column = "genEventSumw" if weighted else "genEventCount"
-    if column in runs and len(runs[column]) and all(name in runs for name in only):
-        value = math.fsum(runs[column][_chosen(runs, only)].tolist())
-        return {"sum_weights": value, "quantity": quantity, "source": "Runs"}
-    if not weighted and not only:
-        return {"sum_weights": float(n_events), "quantity": quantity, "source": "events"}
-    steps = read([*(["genWeight"] if weighted else []), *only])
-    if steps is None:
-        raise DataError(
-            f"has no branch {' or '.join(only)}, by which its events are to be chosen.", remedy="See 'only'."
-        )
-    sums = []
-    for part in steps:
-        mask = _chosen(part, only)
-        sums.append(math.fsum(part["genWeight"][mask].tolist()) if weighted else float(mask.sum()))
-    return {"sum_weights": math.fsum(sums), "quantity": quantity, "source": "events"}
-
-
-def _chosen(columns: Mapping[str, np.ndarray], only: Mapping[str, int]) -> np.ndarray:
-    mask = np.ones(len(next(iter(columns.values()))), dtype=bool)
-    for name, value in only.items():
-        mask &= columns[name] == value
-    return mask
-
-
 def _compare(found: FileSurvey, file: File) -> None:
+    """Whether the file is the one that the fileset means: ZSTD does not notice every flipped bit by itself."""
+    checksum = None if file.adler32 is None or found.size_bytes is None else adler32(file.path)
     for what, expected, is_ in (
         ("events", file.n_events, found.n_events),
         ("bytes", file.size_bytes, found.size_bytes),
+        ("as its Adler-32", file.adler32, checksum),
     ):
         if expected is not None and is_ is not None and is_ != expected:
             raise DataError(
