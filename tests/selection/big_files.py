@@ -7,11 +7,11 @@ import numpy as np
 import uproot
 
 
-def repeat_events(source, target, n_events, compression=None, basket=50_000):
-    """Write `n_events` events: those of `source` again and again, `basket` of them at a time."""
+def repeat_events(source, target, n_events, compression=None, basket=50_000, leave_out=()):
+    """Write `n_events` events: those of `source` again and again, `basket` of them at a time; without some branches."""
     with uproot.open(source) as file:
         tree = file["Events"]
-        branches = tree.arrays(how=dict)
+        branches = tree.arrays([branch.name for branch in tree.branches if branch.name not in leave_out], how=dict)
         counters = [name for name in branches if name.startswith("n") and f"{name[1:]}_pt" in branches]
         runs = file["Runs"].arrays(library="np") if "Runs" in file else None
     columns = {}

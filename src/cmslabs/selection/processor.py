@@ -113,6 +113,8 @@ class SelectionProcessor(ProcessorABC):
             If the analysis cannot be made of these events.
         """
         chunk = _Chunk.of(events, self.datasets)
+        # Selected events know their file no more, unless it stands in the attributes, too.
+        events.attrs["filename"] = chunk.filename
         with reading_lazily(chunk.filename, chunk.start, chunk.stop):
             return {chunk.info.name: self._select(events, chunk)}
 
