@@ -117,9 +117,9 @@ def json_hash(value: Any, digits: int = 16) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:digits]
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+def write_json(path: str | os.PathLike, value: Any, *, sort_keys: bool = True) -> None:
+    """Write `value` as indented JSON, atomically; with ``sort_keys=False`` where the order of keys means something."""
+    text = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False) + "\n"
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

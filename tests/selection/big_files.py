@@ -7,13 +7,13 @@ import numpy as np
 import uproot
 
 
-def repeat_events(source, target, n_events, compression=None, basket=50_000, leave_out=()):
+def repeat_events(source, target, n_events, compression=None, basket=50_000, leave_out=(), keep_runs=True):
     """Write `n_events` events: those of `source` again and again, `basket` of them at a time; without some branches."""
     with uproot.open(source) as file:
         tree = file["Events"]
         branches = tree.arrays([branch.name for branch in tree.branches if branch.name not in leave_out], how=dict)
         counters = [name for name in branches if name.startswith("n") and f"{name[1:]}_pt" in branches]
-        runs = file["Runs"].arrays(library="np") if "Runs" in file else None
+        runs = file["Runs"].arrays(library="np") if keep_runs and "Runs" in file else None
     columns = {}
     for counter in counters:
         fields = [name for name in branches if name.startswith(counter[1:] + "_")]

@@ -38,4 +38,5 @@ def run(analysis, inputs, folder=None, chunk_size=100_000, **options):
     fileset = {
         info.name: [str(path) for path in paths] for info, paths in zip(infos.values(), inputs.values(), strict=True)
     }
-    return runner(fileset, processor.process, treename="Events")
+    # uproot would keep 100 MB of arrays for a second reading that never comes.
+    return runner(fileset, processor.process, treename="Events", uproot_options={"array_cache": None})

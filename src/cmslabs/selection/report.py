@@ -141,7 +141,7 @@ class Report(StrictModel):
         folder = Path(folder)
         with atomic_write(folder / "report.txt") as temporary:
             temporary.write_text(self.text() + "\n", encoding="utf-8")
-        write_json(folder / REPORT_FILE, self.as_json())
+        write_json(folder / REPORT_FILE, self.as_json(), sort_keys=False)
 
     def as_json(self) -> dict:
         """Plain JSON, with the rate."""

@@ -86,7 +86,8 @@ class RunFolder:
         if (self.path / TABLE_FOLDER).exists():
             shutil.rmtree(self.path / TABLE_FOLDER)
         for name, content in self._identity.items():
-            write_json(self.path / name, content)
+            # The order of triggers is their priority, that of data sets the order of the report.
+            write_json(self.path / name, content, sort_keys=False)
 
     def _refuse_others(self) -> None:
         there = [] if not self.path.exists() else [path.name for path in self.path.iterdir() if path.name != _LOCK]
