@@ -1,0 +1,227 @@
+"""How fast the four-muon selection is: against reading alone, and against coffea with the same cuts and nothing else.
+
+    python benchmarks/selection.py                    about twenty minutes, and 4 GB in a temporary folder
+    python benchmarks/selection.py --events 40000 --memory-events 0 --repeats 1 --no-save     a quick look
+
+The same generated events (the bundled ZZ and Higgs sample, repeated by `big_file`) in LZ4, ZSTD and LZMA.  Every
+measurement is a process of its own that has warmed up; rivals take turns, so that a slow minute hits all of them.
+Rows: ``read`` reads the same branches with uproot and drops them; ``bare`` is `selection_rivals.Bare` in coffea's
+Runner; ``ours`` is `cmslabs.selection.runner.select` with all weights and their variations, muon scale up and down,
+cutflow, histograms and table; ``nominal`` is ours with the generator's weight and no variations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from big_file import CODECS, bytes_per_event, repeat_events
+from record import commit, save_result
+
+from cmslabs.data.download import dataset_path
+from cmslabs.io import sha256
+from cmslabs.selection.rates import Rates
+
+HERE = Path(__file__).resolve().parent
+CORRECTIONS = HERE.parent / "src" / "cmslabs" / "data" / "filesets" / "samples-corrections.json.gz"
+KINDS = ("read", "bare", "ours", "nominal")
+#: Events of the smaller of two files whose memory is compared.
+SMALLER = 500_000
+
+
+def measure(kind: str, path: Path, settings: argparse.Namespace, **task: Any) -> dict[str, Any]:
+    """One run of `selection_task.py`."""
+    task = {
+        "kind": kind,
+        "path": str(path),
+        "n_events": settings.events,
+        "chunk_size": settings.chunk,
+        "warm_up": str(settings.source),
+        "n_warm_up": settings.n_source,
+        "corrections": str(settings.corrections),
+        **task,
+    }
+    command = [sys.executable, str(HERE / "selection_task.py"), json.dumps(task)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{kind} on {path.name} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, least and largest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def compare(paths: dict[str, Path], settings: argparse.Namespace) -> dict[str, Any]:
+    """All rows on all codecs, in turn; the numbers that were selected have to agree."""
+    branches = measure("ours", paths["LZ4"], settings)["branches"]
+    runs: dict[tuple[str, str], list[dict[str, Any]]] = {(codec, kind): [] for codec in paths for kind in KINDS}
+    for repeat in range(settings.repeats):
+        for (codec, kind), found in runs.items():
+            found.append(measure(kind, paths[codec], settings, **({"branches": branches} if kind == "read" else {})))
+            print(f"  {repeat + 1}: {codec:4} {kind:8} {found[-1]['wall']:8.2f} s", file=sys.stderr)
+    selected = {run["n_selected"] for (_, kind), found in runs.items() if kind != "read" for run in found}
+    if len(selected) != 1:
+        raise SystemExit(f"the rivals do not select the same: {selected}")
+    rows = {codec: {kind: _row(runs[codec, kind], settings.events) for kind in KINDS} for codec in paths}
+    for codec in paths:
+        walls = {kind: [run["wall"] for run in runs[codec, kind]] for kind in KINDS}
+        rows[codec]["speed_over_bare"] = spread([b / o for b, o in zip(walls["bare"], walls["ours"], strict=True)])
+        rows[codec]["time_over_read"] = spread([o / r for o, r in zip(walls["ours"], walls["read"], strict=True)])
+    return {"rows": rows, "n_selected": selected.pop(), "n_branches": len(branches)}
+
+
+def _row(runs: list[dict[str, Any]], n: int) -> dict[str, Any]:
+    walls = spread([run["wall"] for run in runs])
+    return {
+        "events_per_second": n / walls["median"],
+        "wall": walls,
+        "cpu": spread([run["cpu"] for run in runs]),
+        "peak_mb": max(run["peak_mb"] for run in runs),
+    }
+
+
+def skims(paths: dict[str, Path], folder: Path, settings: argparse.Namespace) -> dict[str, Any]:
+    """Making the skim, from each codec, and the selection on it."""
+    making, size = {}, 0
+    for codec, path in paths.items():
+        runs = [measure("skim", path, settings, out=str(folder / codec)) for _ in range(settings.repeats)]
+        making[codec], size = _row(runs, settings.events), runs[0]["bytes_out"]
+    skim = folder / "LZMA" / f"{paths['LZMA'].stem}.parquet"
+    runs = [measure("ours", skim, settings) for _ in range(settings.repeats)]
+    return {"making": making, "selection": _row(runs, settings.events), "bytes_per_event": size / settings.events}
+
+
+def workers(path: Path, settings: argparse.Namespace) -> dict[str, Any]:
+    """Two processes against one; the start of the processes counts in ``total``, not in ``selection``."""
+    found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+    # Twenty equal chunks, so that two workers end together.
+    chunk = -(-settings.events // 20)
+    for _ in range(settings.repeats):
+        for n, runs in found.items():
+            runs.append(measure("ours", path, settings, executor="futures", workers=n, chunk_size=chunk))
+    pairs = list(zip(found[1], found[2], strict=True))
+    return {
+        "chunk_size": chunk,
+        "selection": spread([one["stages"]["simulation"] / two["stages"]["simulation"] for one, two in pairs]),
+        "total": spread([one["wall"] / two["wall"] for one, two in pairs]),
+        "wall": {str(n): spread([run["wall"] for run in runs]) for n, runs in found.items()},
+    }
+
+
+def memory(folder: Path, settings: argparse.Namespace) -> dict[str, Any]:
+    """Largest memory of one process on a small and on a large file, with the same chunks."""
+    found: dict[str, Any] = {"chunk_size": settings.chunk}
+    for n in sorted({min(SMALLER, settings.memory_events), settings.memory_events}):
+        path = repeat_events(settings.source, folder / f"memory-{n}.root", n, "LZ4")
+        run = measure("ours", path, settings, n_events=n)
+        found[str(n)] = {
+            "peak_mb": run["peak_mb"],
+            "file_mb": path.stat().st_size / 1e6,
+            "events_per_second": n / run["wall"],
+        }
+        path.unlink()
+    return found
+
+
+def main() -> None:
+    """Make the files, measure, print, keep the numbers."""
+    settings = arguments()
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(dir=settings.folder) as temporary:
+        folder = Path(temporary)
+        _check_disk(folder, settings)
+        paths = {
+            codec: repeat_events(settings.source, folder / f"{codec}.root", settings.events, codec) for codec in CODECS
+        }
+        load = {"before": before, "start": os.getloadavg()[0]}
+        numbers: dict[str, Any] = compare(paths, settings)
+        numbers["bytes_per_event"] = {codec: bytes_per_event(path)["compressed"] for codec, path in paths.items()}
+        numbers["bytes_per_event"]["bundled"] = bytes_per_event(settings.source)["compressed"]
+        numbers["skim"] = skims(paths, folder, settings)
+        numbers["workers"] = workers(paths["LZMA"], settings)
+        for path in paths.values():
+            path.unlink()
+        if settings.memory_events:
+            numbers["memory"] = memory(folder, settings)
+        numbers["load_average"] = load | {"end": os.getloadavg()[0]}
+    numbers["rates"] = rates(numbers)
+    show(numbers)
+    if not settings.no_save:
+        config = {key: getattr(settings, key) for key in ("events", "repeats", "chunk", "memory_events")}
+        config |= {"source_sha256": sha256(settings.source), "corrections_sha256": sha256(settings.corrections)}
+        packages = ("coffea", "uproot", "awkward", "numpy", "hist", "pyarrow", "correctionlib")
+        save_result("selection", config=config, numbers=numbers, packages=packages)
+
+
+def arguments() -> argparse.Namespace:
+    """Options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=400_000, help="events of the files that are compared")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--chunk", type=int, default=100_000, help="events in a chunk")
+    parser.add_argument(
+        "--memory-events", type=int, default=5_000_000, help="events of the large file; 0 leaves it out"
+    )
+    parser.add_argument("--corrections", type=Path, default=CORRECTIONS, help="file of corrections for ours")
+    parser.add_argument("--folder", type=Path, default=None, help="where the temporary folder is made")
+    parser.add_argument("--no-save", action="store_true", help="do not write results/selection.json")
+    settings = parser.parse_args()
+    settings.source = dataset_path("sim-fourlepton")
+    import uproot
+
+    with uproot.open({settings.source: "Events"}) as tree:
+        settings.n_source = tree.num_entries
+    return settings
+
+
+def _check_disk(folder: Path, settings: argparse.Namespace) -> None:
+    need = 1000 * max(2 * settings.events, settings.memory_events)
+    if shutil.disk_usage(folder).free < need:
+        raise SystemExit(f"{need / 1e9:.1f} GB are needed in {folder}: choose another with --folder.")
+
+
+def rates(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What `cmslabs.selection.plan` needs."""
+    return Rates(
+        by_codec={codec: row["ours"]["events_per_second"] for codec, row in numbers["rows"].items()},
+        skimmed=numbers["skim"]["selection"]["events_per_second"],
+        skim={codec: row["events_per_second"] for codec, row in numbers["skim"]["making"].items()},
+        skim_bytes_per_event=numbers["skim"]["bytes_per_event"],
+        source=f"benchmarks/selection.py, commit {commit()}, four-muon selection on simulated ZZ and Higgs events",
+    ).model_dump()
+
+
+def show(numbers: dict[str, Any]) -> None:
+    """Print the table."""
+    print(f"{'':6}" + "".join(f"{kind + ' [ev/s]':>16}" for kind in KINDS) + f"{'speed/bare':>13}{'time/read':>11}")
+    for codec, row in numbers["rows"].items():
+        speeds = "".join(f"{row[kind]['events_per_second']:16,.0f}" for kind in KINDS)
+        ratios = (row["speed_over_bare"], row["time_over_read"])
+        print(f"{codec:6}{speeds}" + "".join(f"{r['median']:8.2f} ({r['min']:.2f}-{r['max']:.2f})" for r in ratios))
+    skim = numbers["skim"]
+    print(
+        f"skim: {skim['selection']['events_per_second']:,.0f} ev/s, {skim['bytes_per_event']:.0f} bytes an event; made"
+    )
+    print("  " + ", ".join(f"from {c} at {row['events_per_second']:,.0f} ev/s" for c, row in skim["making"].items()))
+    two = numbers["workers"]
+    print(f"two workers: {two['selection']['median']:.2f} x one ({two['total']['median']:.2f} with their start)")
+    for n, found in numbers.get("memory", {}).items():
+        if n.isdigit():
+            print(f"memory: {found['peak_mb']:.0f} MB for {int(n):,} events ({found['file_mb']:.0f} MB)")
+    load = numbers["load_average"]
+    print(f"load average {load['before']:.2f} before, {load['start']:.2f} to {load['end']:.2f} while measuring")
+
+
+if __name__ == "__main__":
+    main()
