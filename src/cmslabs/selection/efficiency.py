@@ -27,9 +27,9 @@ __all__ = [
     "scale_factors",
 ]
 
-#: Bins of the probes: abs(eta) as CMS has them for muons, pT [GeV].
+#: Bins of the probes: abs(eta) as CMS has them for muons; pT [GeV], few, since the bundled samples are small.
 ABSETA_EDGES = (0.0, 0.9, 1.2, 2.1, 2.4)
-PT_EDGES = (15.0, 30.0, 45.0, 120.0)
+PT_EDGES = (15.0, 35.0, 120.0)
 #: Mass windows [GeV]: the peak, and the sidebands from which the background under it is estimated.
 PEAK = (81.0, 101.0)
 SIDEBANDS = ((71.0, 81.0), (101.0, 111.0))
