@@ -209,10 +209,11 @@ def _connect(distributed: Any, address: str) -> Any:
 def bars(show: bool) -> Iterator[None]:
     """coffea draws its progress bars on stdout, which is for results: on stderr, or nowhere."""
     console = require("coffea.util", "cms").coffea_console
-    file, quiet = console.file, console.quiet
+    file, quiet, jupyter = console.file, console.quiet, console.is_jupyter
     own_file = None if file is sys.stdout else file  # None follows sys.stdout, which may change.
-    console.file, console.quiet = sys.stderr, not show
+    # In a notebook even a quiet bar would leave an empty widget.
+    console.file, console.quiet, console.is_jupyter = sys.stderr, not show, jupyter and show
     try:
         yield
     finally:
-        console.file, console.quiet = own_file, quiet
+        console.file, console.quiet, console.is_jupyter = own_file, quiet, jupyter
