@@ -82,7 +82,12 @@ def test_one_data_set_needs_no_legend_and_small_shares_a_logarithm():
     low, high = ax.get_xlim()
     assert 0 < low < 2 < 1000 < high
     assert plot_cutflow(CUTS, {"a": [1000, 900, 5, 2]}, simulation=True, log=False).get_xscale() == "linear"
+    ends = plot_cutflow(CUTS, {"Z": [1000, 900, 800, 700], "Y": [1000, 900, 3, 0]}, simulation=True)
+    assert ends.get_xscale() == "log"
+    assert drawn(ends)["Y"][0].tolist() == [1, 0.9, 0.003]
+    assert len(drawn(ends)["Y"][2]) == 3
     nothing = plot_cutflow(CUTS, {"a": [3, 0, 0, 0]}, simulation=True)
+    assert drawn(nothing)["a"][0].tolist() == [1, 0, 0, 0]
     assert nothing.get_xlim()[0] == 0
 
 

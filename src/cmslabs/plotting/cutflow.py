@@ -51,6 +51,7 @@ def plot_cutflow(
     Returns
     -------
     matplotlib.axes.Axes
+        On a logarithmic axis a data set ends where nothing of it is left.
 
     Raises
     ------
@@ -68,17 +69,15 @@ def plot_cutflow(
     if not named:
         raise DataError("there is no cutflow to draw.", remedy="Give at least one data set.")
     ax = _rows(cuts)
-    drawn = []
+    starts = {name: _start(values, name) if relative else 1.0 for name, values in named.items()}
+    _share_axis(ax, np.concatenate([values / starts[name] for name, values in named.items()]), log)
     for index, (name, values) in enumerate(named.items()):
         error = _numbers((errors or {}).get(name, np.zeros(len(cuts))), len(cuts), name)
-        if relative and values[0] <= 0:
-            raise DataError(f"'{name}' begins with {values[0]:g} events.", remedy="Draw it with relative=False.")
-        scale = 1 / values[0] if relative else 1.0
+        there = values > 0 if ax.get_xscale() == "log" else np.ones(len(cuts), dtype=bool)
         row = np.arange(len(cuts)) + _offset(index, len(named))
         style = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)], "label": name}
-        ax.errorbar(values * scale, row, xerr=error * scale, linewidth=1.2, markersize=7, elinewidth=1.5, **style)
-        drawn.append(values * scale)
-    _share_axis(ax, np.concatenate(drawn), log)
+        style |= {"linewidth": 1.2, "markersize": 7, "elinewidth": 1.5, "xerr": error[there] / starts[name]}
+        ax.errorbar(values[there] / starts[name], row[there], **style)
     if len(named) > 1:
         _legend_below(ax)
     return label_axes(ax, simulation, xlabel="Share of events left" if relative else "Events left", source=source)
@@ -155,6 +154,13 @@ def plot_n_minus_1(
     ax.grid(axis="x", color="0.85")
     _legend_below(ax)
     return label_axes(ax, simulation, xlabel="Removed by the cut [%]", source=source)
+
+
+def _start(values: np.ndarray, name: str) -> float:
+    """What the shares of a data set are shares of."""
+    if values[0] <= 0:
+        raise DataError(f"'{name}' begins with {values[0]:g} events.", remedy="Draw it with relative=False.")
+    return float(values[0])
 
 
 def _rows(cuts: Sequence[str]) -> Axes:
