@@ -6,8 +6,9 @@
 The same generated events (the bundled ZZ and Higgs sample, repeated by `big_file`) in LZ4, ZSTD and LZMA.  Every
 measurement is a process of its own that has warmed up; rivals take turns, so that a slow minute hits all of them.
 Rows: ``read`` reads the same branches with uproot and drops them; ``bare`` is `selection_rivals.Bare` in coffea's
-Runner; ``ours`` is `cmslabs.selection.runner.select` with all weights and their variations, muon scale up and down,
-cutflow, histograms and table; ``nominal`` is ours with the generator's weight and no variations.
+Runner, which selects once; ``once`` is `cmslabs.selection.runner.select`, which selects once, too, and makes cutflow
+with N-1, all weights and their variations, histograms and table; ``ours`` is the analysis as it is bundled: it also
+selects again with the muons' momentum scale up and down, so that it has three selections to make.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from cmslabs.selection.rates import Rates
 
 HERE = Path(__file__).resolve().parent
 CORRECTIONS = HERE.parent / "src" / "cmslabs" / "data" / "filesets" / "samples-corrections.json.gz"
-KINDS = ("read", "bare", "ours", "nominal")
+KINDS = ("read", "bare", "once", "ours")
 #: Events of the smaller of two files whose memory is compared.
 SMALLER = 500_000
 
@@ -76,9 +77,15 @@ def compare(paths: dict[str, Path], settings: argparse.Namespace) -> dict[str, A
     rows = {codec: {kind: _row(runs[codec, kind], settings.events) for kind in KINDS} for codec in paths}
     for codec in paths:
         walls = {kind: [run["wall"] for run in runs[codec, kind]] for kind in KINDS}
-        rows[codec]["speed_over_bare"] = spread([b / o for b, o in zip(walls["bare"], walls["ours"], strict=True)])
-        rows[codec]["time_over_read"] = spread([o / r for o, r in zip(walls["ours"], walls["read"], strict=True)])
+        for kind in ("once", "ours"):
+            rows[codec][kind]["speed_over_bare"] = _ratios(walls["bare"], walls[kind])
+            rows[codec][kind]["time_over_read"] = _ratios(walls[kind], walls["read"])
     return {"rows": rows, "n_selected": selected.pop(), "n_branches": len(branches)}
+
+
+def _ratios(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
+    """Of runs that followed each other."""
+    return spread([a / b for a, b in zip(above, below, strict=True)])
 
 
 def _row(runs: list[dict[str, Any]], n: int) -> dict[str, Any]:
@@ -204,11 +211,13 @@ def rates(numbers: dict[str, Any]) -> dict[str, Any]:
 
 def show(numbers: dict[str, Any]) -> None:
     """Print the table."""
-    print(f"{'':6}" + "".join(f"{kind + ' [ev/s]':>16}" for kind in KINDS) + f"{'speed/bare':>13}{'time/read':>11}")
+    print(f"{'':6}{'':6}{'events/s':>12}{'CPU [s]':>9}{'speed/bare':>19}{'time/read':>19}")
     for codec, row in numbers["rows"].items():
-        speeds = "".join(f"{row[kind]['events_per_second']:16,.0f}" for kind in KINDS)
-        ratios = (row["speed_over_bare"], row["time_over_read"])
-        print(f"{codec:6}{speeds}" + "".join(f"{r['median']:8.2f} ({r['min']:.2f}-{r['max']:.2f})" for r in ratios))
+        for kind in KINDS:
+            found = row[kind]
+            ratios = [found[name] for name in ("speed_over_bare", "time_over_read") if name in found]
+            text = "".join(f"{r['median']:7.2f} ({r['min']:.2f}-{r['max']:.2f})" for r in ratios)
+            print(f"{codec:6}{kind:6}{found['events_per_second']:12,.0f}{found['cpu']['median']:9.2f}{text}")
     skim = numbers["skim"]
     print(
         f"skim: {skim['selection']['events_per_second']:,.0f} ev/s, {skim['bytes_per_event']:.0f} bytes an event; made"

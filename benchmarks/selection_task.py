@@ -37,7 +37,7 @@ def ours(task: dict[str, Any], analysis: Analysis, path: Path) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         report = select(
             analysis,
-            fileset_of(path, task["n_events"], "none" if task["kind"] == "nominal" else task["corrections"]),
+            fileset_of(path, task["n_events"], task["corrections"]),
             folder,
             chunk_size=task["chunk_size"],
             executor=task.get("executor", "iterative"),
@@ -69,13 +69,8 @@ def run(task: dict[str, Any], path: Path) -> dict[str, Any]:
 
         (made,) = skim([path], task["out"], analysis=analysis, overwrite=True)
         return {"n": made["n_events"], "bytes_out": made["bytes_out"]}
-    if kind == "nominal":
-        analysis = analysis.model_copy(
-            update={
-                "weights": ("genWeight",),
-                "systematics": analysis.systematics.model_copy(update={"muon_scale": None}),
-            }
-        )
+    if kind == "once":
+        analysis = load_analysis("four-muon", ["systematics.muon_scale=null"])
     return ours(task, analysis, path)
 
 
