@@ -13,11 +13,15 @@ from running import data, run, sample, simulation
 
 from cmslabs.errors import ConfigError
 from cmslabs.objects.golden import GoldenRuns
+from cmslabs.objects.schema import open_events
+from cmslabs.selection import processor
 from cmslabs.selection.analysis import Analysis, load_analysis
+from cmslabs.selection.channels import CHANNELS
 from cmslabs.selection.corrections import Corrections
 from cmslabs.selection.cutflow import Cutflow
 from cmslabs.selection.histograms import merge_histograms
 from cmslabs.selection.inputs import DatasetInfo
+from cmslabs.selection.preselection import preselect
 from cmslabs.selection.processor import SelectionProcessor
 from cmslabs.selection.table import read_selected, selected_parts
 
@@ -173,6 +177,28 @@ def test_table_histograms_and_cutflow_tell_the_same(case, corrections, tmp_path)
         assert total[0] > 100
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_shortcut_of_the_variations_loses_nothing(case, tmp_path, monkeypatch):
+    """Only events that can change are selected again; here against all events, with a large shift."""
+    name, file, overrides = CASES[case]
+    analysis = load_analysis(name, [*overrides, "weights=[genWeight]", "systematics.muon_scale=0.3"])
+    run(analysis, {simulation(): [sample(file)]}, tmp_path)
+    events = open_events(sample(file))
+    info, channel = simulation(), CHANNELS[analysis.channel]
+    before = np.logical_and.reduce(list(preselect(events, analysis, info).cuts.values()))
+    for systematic, factor in (("muonScaleUp", 1.3), ("muonScaleDown", 0.7)):
+        expected = before & channel.apply(events, analysis, factor).mask
+        table = read_selected(tmp_path, "mc", systematic)
+        np.testing.assert_array_equal(table["event"], np.asarray(events["event"])[expected])
+    if case.startswith("four"):
+        # Without those near the threshold, events are lost: the test can see it.
+        monkeypatch.setattr(processor, "_near_threshold", lambda events, *_: np.zeros(len(events), dtype=bool))
+        run(analysis, {simulation(): [sample(file)]}, tmp_path / "wrong")
+        assert len(read_selected(tmp_path / "wrong", "mc", "muonScaleUp")) < len(
+            read_selected(tmp_path, "mc", "muonScaleUp")
+        )
+
+
 def test_chunk_size_does_not_matter(analysis, corrections, tmp_path):
     results, tables = [], []
     for size in (1000, 20_000):
@@ -304,12 +330,10 @@ def test_columns_of_the_table_can_be_chosen(corrections, tmp_path):
 
 def test_a_processor_that_was_sent_to_a_worker_gives_the_same(analysis, corrections):
     infos = {"mc": simulation(scale=SCALE)}
-    processor = SelectionProcessor(analysis, infos, golden=GoldenRuns({1: [(1, 1)]}), corrections=corrections)
-    again = cloudpickle.loads(cloudpickle.dumps(processor))
-    from cmslabs.objects.schema import open_events
-
+    here = SelectionProcessor(analysis, infos, golden=GoldenRuns({1: [(1, 1)]}), corrections=corrections)
+    again = cloudpickle.loads(cloudpickle.dumps(here))
     results = []
-    for one in (processor, again):
+    for one in (here, again):
         events = open_events(sample("dimuon"), 0, 3000)
         told = {"dataset": "mc", "filename": "x.root", "entrystart": 0, "entrystop": 3000}
         events.metadata.update(told)
