@@ -14,7 +14,7 @@ from running import data, run, sample, simulation
 from cmslabs.errors import ConfigError
 from cmslabs.objects.golden import GoldenRuns
 from cmslabs.objects.schema import open_events
-from cmslabs.selection import processor
+from cmslabs.selection import choice
 from cmslabs.selection.analysis import Analysis, load_analysis
 from cmslabs.selection.channels import CHANNELS
 from cmslabs.selection.corrections import Corrections
@@ -192,7 +192,7 @@ def test_the_shortcut_of_the_variations_loses_nothing(case, tmp_path, monkeypatc
         np.testing.assert_array_equal(table["event"], np.asarray(events["event"])[expected])
     if case.startswith("four"):
         # Without those near the threshold, events are lost: the test can see it.
-        monkeypatch.setattr(processor, "_near_threshold", lambda events, *_: np.zeros(len(events), dtype=bool))
+        monkeypatch.setattr(choice, "near_threshold", lambda events, *_: np.zeros(len(events), dtype=bool))
         run(analysis, {simulation(): [sample(file)]}, tmp_path / "wrong")
         assert len(read_selected(tmp_path / "wrong", "mc", "muonScaleUp")) < len(
             read_selected(tmp_path, "mc", "muonScaleUp")

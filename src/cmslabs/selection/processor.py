@@ -6,7 +6,7 @@ This module needs coffea; import it where it is used.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,10 +18,10 @@ from coffea.processor import ProcessorABC
 from cmslabs.config import config_hash
 from cmslabs.errors import ConfigError
 from cmslabs.io import Provenance, versions
-from cmslabs.objects.access import get
 from cmslabs.objects.golden import GoldenRuns
 from cmslabs.selection.analysis import Analysis
-from cmslabs.selection.channels import CHANNELS, Selected
+from cmslabs.selection.channels import CHANNELS
+from cmslabs.selection.choice import Choice, generator_weight, make_choices
 from cmslabs.selection.corrections import Corrections
 from cmslabs.selection.cutflow import Cutflow, Flow, count_cuts, totals
 from cmslabs.selection.histograms import empty_histogram, fill_histogram
@@ -29,12 +29,8 @@ from cmslabs.selection.inputs import DatasetInfo
 from cmslabs.selection.materialise import reading_lazily
 from cmslabs.selection.preselection import belonging, check_triggers, preselect
 from cmslabs.selection.table import Part, write_part
-from cmslabs.selection.weights import EventWeights, event_weights
 
-__all__ = ["IDENTIFIERS", "SelectionProcessor"]
-
-#: Columns that say which event a row of the table is.
-IDENTIFIERS = ("run", "luminosityBlock", "event")
+__all__ = ["SelectionProcessor"]
 
 
 class SelectionProcessor(ProcessorABC):
@@ -127,11 +123,10 @@ class SelectionProcessor(ProcessorABC):
         events = belonging(everything, info.only)
         before = preselect(events, analysis, info, self.golden)
         selected = CHANNELS[analysis.channel].apply(events, analysis)
-        generator = self._generator_weight(events, info)
+        generator = generator_weight(events, analysis, info)
         flow = count_cuts(before.cuts | selected.cuts, generator * info.scale)
-        passed = _all_of(before.cuts, len(events))
-        nominal = self._weigh(events, selected, passed, info, "nominal")
-        choices = [nominal, *self._variations(events, selected, passed, info)]
+        choices = make_choices(events, before.cuts, selected, analysis, info, self.corrections)
+        nominal = choices[0]
         skipped = {kind: dict.fromkeys(names, len(events)) for kind, names in before.skipped.items()}
         result = {
             "histograms": self._histograms(choices, info),
@@ -141,72 +136,33 @@ class SelectionProcessor(ProcessorABC):
             "n_events": len(events),
             "n_selected": len(nominal.rows),
             "sum_weights": float(np.sum(generator)),
-            "counts": dict(nominal.weights.counts),
+            "counts": dict(nominal.event_weights.counts),
         }
-        skipped["weights"] = dict.fromkeys(nominal.weights.skipped, len(events))
+        skipped["weights"] = dict.fromkeys(nominal.event_weights.skipped, len(events))
         skipped["columns"] = dict.fromkeys(selected.columns.skipped, len(events))
         return result | {"skipped": {kind: names for kind, names in skipped.items() if names}}
 
-    def _generator_weight(self, events: ak.Array, info: DatasetInfo) -> np.ndarray:
-        """genWeight of every event, or 1; the other weights are made for selected events only."""
-        if info.is_data:
-            return np.ones(len(events))
-        alone = self.analysis.model_copy(update={"weights": tuple({"genWeight"} & set(self.analysis.weights))})
-        return event_weights(events, alone, None, None).nominal
-
-    def _weigh(
-        self, events: ak.Array, selected: Selected, passed: np.ndarray, info: DatasetInfo, systematic: str
-    ) -> _Choice:
-        rows = np.flatnonzero(_all_of(selected.cuts, len(events)) & passed)
-        kind = "data" if info.is_data else "simulation"
-        muons = selected.muons[rows] if selected.muons is not None else None
-        weights = event_weights(events[rows], self.analysis, self.corrections, muons, kind)
-        return _Choice(systematic, events, selected, rows, weights, info.scale)
-
-    def _variations(
-        self, events: ak.Array, selected: Selected, passed: np.ndarray, info: DatasetInfo
-    ) -> Iterator[_Choice]:
-        """The selection again, with muons of another pT; only in events that can be selected then."""
-        shift = self.analysis.systematics.muon_scale
-        if shift is None or info.is_data:
-            return
-        counted = next(iter(selected.cuts.values()))
-        rows = np.flatnonzero(passed & (counted | _near_threshold(events, self.analysis.muons.pt, shift)))
-        inside, everything = events[rows], np.ones(len(rows), dtype=bool)
-        for name, factor in (("muonScaleUp", 1 + shift), ("muonScaleDown", 1 - shift)):
-            varied = CHANNELS[self.analysis.channel].apply(inside, self.analysis, factor)
-            yield self._weigh(inside, varied, everything, info, name)
-
-    def _histograms(self, choices: list[_Choice], info: DatasetInfo) -> dict[str, Any]:
-        systematics = [name for choice in choices for name in choice.full_weights]
+    def _histograms(self, choices: list[Choice], info: DatasetInfo) -> dict[str, Any]:
+        systematics = [name for choice in choices for name in choice.weights]
         made = {}
         for name, definition in self.analysis.histograms.items():
             made[name] = empty_histogram(name, definition, [info.name], systematics)
             for choice in choices:
-                fill_histogram(made[name], info.name, choice.column(definition.variable), choice.full_weights)
+                fill_histogram(made[name], info.name, choice.column(definition.variable), choice.weights)
         return made
 
-    def _write(self, choices: list[_Choice], chunk: _Chunk) -> dict[str, Any]:
+    def _write(self, choices: list[Choice], chunk: _Chunk) -> dict[str, Any]:
         parts, size = {}, 0
         for choice in choices if self.folder is not None else ():
             # Every file leaves a table, even an empty one, so that the columns are known.
             if len(choice.rows) or chunk.start == 0:
                 part = Part(chunk.info.name, choice.systematic, chunk.filename, chunk.start, chunk.stop)
-                columns, units = self._columns(choice)
+                columns, units = choice.table(self.analysis.table)
                 size += write_part(self.folder, part, columns, self._provenance(chunk, choice, units))
                 parts[part.path] = len(choice.rows)
         return {"parts": parts, "table_bytes": size}
 
-    def _columns(self, choice: _Choice) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        wanted = self.analysis.table or tuple(choice.selected.units)
-        columns = {name: ak.to_numpy(get(choice.events, name))[choice.rows] for name in IDENTIFIERS}
-        for name, weight in choice.full_weights.items():
-            columns["weight" if name == choice.systematic else f"weight_{name}"] = weight
-        units = dict.fromkeys(columns, "1")
-        columns |= {name: choice.column(name) for name in wanted}
-        return columns, units | {name: choice.selected.units[name] for name in wanted}
-
-    def _provenance(self, chunk: _Chunk, choice: _Choice, units: dict[str, str]) -> Provenance:
+    def _provenance(self, chunk: _Chunk, choice: Choice, units: dict[str, str]) -> Provenance:
         return Provenance(
             source=chunk.info.name,
             simulation=chunk.info.simulated,
@@ -248,63 +204,10 @@ class _Chunk:
         )
 
 
-class _Choice:
-    """The selected events of one systematic: their rows, weights and columns.
-
-    `full_weights`: systematic -> weights of the rows; an object-level variation has only its own nominal ones.
-    """
-
-    def __init__(
-        self,
-        systematic: str,
-        events: ak.Array,
-        selected: Selected,
-        rows: np.ndarray,
-        weights: EventWeights,
-        scale: float,
-    ):
-        self.systematic, self.events, self.selected, self.rows, self.weights = (
-            systematic,
-            events,
-            selected,
-            rows,
-            weights,
-        )
-        varied = weights.variations if systematic == "nominal" else {}
-        self.full_weights = {name: weight * scale for name, weight in {systematic: weights.nominal, **varied}.items()}
-        self._columns: dict[str, np.ndarray] = {}
-
-    def column(self, name: str) -> np.ndarray:
-        """A column of the channel, at the selected rows; 32 bits, as in NanoAOD, for histograms and table alike."""
-        if name not in self._columns:
-            values = self.selected.columns[name][self.rows]
-            self._columns[name] = values.astype(np.float32) if values.dtype.kind == "f" else values
-        return self._columns[name]
-
-
-def _near_threshold(events: ak.Array, threshold: float, shift: float) -> np.ndarray:
-    """Events with a muon that a relative `shift` of its pT can carry over the `threshold` [GeV].
-
-    All others have the same muons whatever the shift, so that the first cut of a channel, which counts objects, decides
-    as it does without.
-    """
-    pt = get(events, "Muon", "pt")
-    # A little wider: pT is stored in 32 bits.
-    near = (pt * (1 + shift) > threshold * (1 - 1e-6)) & (pt * (1 - shift) < threshold * (1 + 1e-6))
-    return ak.to_numpy(ak.any(near, axis=1))
-
-
-def _all_of(cuts: Mapping[str, np.ndarray], n_events: int) -> np.ndarray:
-    mask = np.ones(n_events, dtype=bool)
-    for cut in cuts.values():
-        mask &= cut
-    return mask
-
-
-def _finished(flow: Flow, choices: list[_Choice], scale: float) -> Flow:
+def _finished(flow: Flow, choices: list[Choice], scale: float) -> Flow:
     """The cutflow with what the weights do after the cuts, and what every systematic selects."""
-    selected = {name: totals(weight) for choice in choices for name, weight in choice.full_weights.items()}
-    steps = dict(choices[0].weights.steps)
+    selected = {name: totals(weight) for choice in choices for name, weight in choice.weights.items()}
+    steps = dict(choices[0].event_weights.steps)
     product, lines = np.ones(len(choices[0].rows)) * steps.pop("genWeight", 1.0), {}
     for name, factor in steps.items():
         product = product * factor
