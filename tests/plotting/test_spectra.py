@@ -153,6 +153,8 @@ def test_spectra_of_different_bins_are_compared_per_unit():
 def test_pure_numbers_have_no_unit_and_axes_can_be_logarithmic():
     ax = plot_spectrum([0.1, 0.2, 0.3], bins=[0.05, 0.15, 0.25, 0.35], simulation=False, xlabel="tau21", unit="1")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("tau21", "Events / 0.1")
+    whole = plot_spectrum([2, 3], bins=[1.5, 2.5, 3.5], simulation=False, xlabel="Vertices", unit=None)
+    assert whole.get_ylabel() == "Events"
     again = plot_spectrum([0.1], bins=[0.05, 0.5, 5], log=True, logx=True, simulation=False, xlabel="x", unit=None)
     assert (again.get_xscale(), again.get_yscale()) == ("log", "log")
     assert again.get_ylabel() == "Events / bin width"

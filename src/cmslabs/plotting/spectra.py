@@ -230,8 +230,13 @@ def draw_pulls(panel: Axes, x: np.ndarray, pulls: np.ndarray) -> None:
 
 
 def events_label(width: float | None, unit: str | None) -> str:
-    """What the y axis counts: "Events / 2 GeV", "Events / 0.05", "Events / GeV", "Events / bin width"."""
+    """What the y axis counts: "Events / 2 GeV", "Events / 0.05", "Events / GeV", "Events / bin width", "Events".
+
+    The last one is for pure numbers in bins of width 1, such as counts of vertices.
+    """
     pure = unit in (None, "", "1")
     if width is None:
         return "Events / bin width" if pure else f"Events / {unit}"
+    if pure and abs(width - 1) < 1e-9:
+        return "Events"
     return f"Events / {width:.3g}" if pure else f"Events / {width:.3g} {unit}"
