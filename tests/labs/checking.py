@@ -6,8 +6,20 @@ import ast
 
 from submissions import cell_named, read_lab
 
-#: What a wrong answer may raise; a bug in a check that raises something else must not look like a caught mistake.
-STUDENTS_ERRORS = (AssertionError, AttributeError, TypeError, ValueError, KeyError, OverflowError)
+from cmslabs.errors import ConfigError
+
+#: What a wrong answer may raise (`ConfigError`: an analysis file that says nonsense).  A bug in a check that raises
+#: something else must not look like a caught mistake.
+STUDENTS_ERRORS = (
+    AssertionError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    ConfigError,
+)
 
 
 def run(source: str, names: dict) -> object:

@@ -11,6 +11,8 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 LAB1 = "lab1-first-look"
 LAB2 = "lab2-is-it-a-bump"
+LAB3 = "lab3-selection"
+LAB4 = "lab4-systematics"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:
