@@ -20,12 +20,14 @@ MUON = ("pt", "eta", "phi", "mass", "charge", "mediumId", "pfRelIso04_all")
 CUTS = ("event filters", "trigger", "two muons", "lepton pT", "opposite charge", "mass")
 
 
-def read(path, more=()):
+def read(path):
+    """One dict for each event; branches that the file does not have are left out."""
     names = [f"Muon_{name}" for name in MUON] + [f"Flag_{name}" for name in FILTERS] + [f"HLT_{name}" for name in PATHS]
     names += ["run", "luminosityBlock", "event", "PV_npvs", "genWeight", "Pileup_nTrueInt"]
     names += [f"L1PreFiringWeight_{name}" for name in ("Nom", "Up", "Dn")]
     with uproot.open(path) as file:
-        arrays = file["Events"].arrays([*names, *more], how=dict)
+        there = {branch.name for branch in file["Events"].branches}
+        arrays = file["Events"].arrays([name for name in names if name in there], how=dict)
     columns = {name: values.to_list() for name, values in arrays.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -45,8 +47,8 @@ def select(event, pt_factor=1.0):
     good = [m for m in muons if m["pt"] > 5 and abs(m["eta"]) < 2.4 and m["mediumId"] and m["pfRelIso04_all"] < 0.25]
     pair = sorted(good, key=lambda m: -m["pt"])[:2]
     decisions = dict.fromkeys(CUTS, False)
-    decisions["event filters"] = all(event[f"Flag_{name}"] for name in FILTERS)
-    decisions["trigger"] = any(event[f"HLT_{name}"] for name in PATHS)
+    decisions["event filters"] = all(event.get(f"Flag_{name}", True) for name in FILTERS)
+    decisions["trigger"] = any(event.get(f"HLT_{name}", False) for name in PATHS)
     if len(pair) < 2:
         return decisions, None
     energy, px, py, pz = (a + b for a, b in zip(*map(momentum, pair), strict=True))

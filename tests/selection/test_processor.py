@@ -199,6 +199,7 @@ def test_the_shortcut_of_the_variations_loses_nothing(case, tmp_path, monkeypatc
         )
 
 
+@pytest.mark.slow
 def test_chunk_size_does_not_matter(analysis, corrections, tmp_path):
     results, tables = [], []
     for size in (1000, 20_000):
