@@ -147,7 +147,7 @@ def test_an_empty_bin_is_shown_where_something_is_expected():
 
 def test_what_becomes_of_events_beyond_the_axis_is_said():
     ax, _ = plot_comparison(simple(), stack=STACK, note="p = 0.2", **MASS)
-    assert ax.get_legend().get_title().get_text() == "p = 0.2\nBeyond the axis: 3, expected 5.0"
+    assert ax.get_legend().get_title().get_text() == "p = 0.2\nBeyond the axis: 3\n(expected 5.0)"
     ax, _ = plot_comparison(simple(), stack=STACK, overflow="add", **MASS)
     assert ax.get_legend().get_title().get_text() == "End bins: and beyond"
     assert points(ax)[1].tolist() == [3, 0, 1.5]

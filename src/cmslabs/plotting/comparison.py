@@ -228,5 +228,5 @@ def _title(note: str | None, overflow: str, observed: float, expected: float) ->
     if overflow == "add":
         words.append("End bins: and beyond")
     elif observed or expected >= 0.05:
-        words.append(f"Beyond the axis: {observed:.0f}, expected {expected:.{1 if expected < 10 else 0}f}")
+        words.append(f"Beyond the axis: {observed:.0f}\n(expected {expected:.{1 if expected < 10 else 0}f})")
     return "\n".join(words) or None
