@@ -30,6 +30,8 @@ WANTED = {
     "sim-dijet-constituents",
     "sim-dimuon",
     "sim-fourlepton",
+    "pseudo-dimuon",
+    "pseudo-fourlepton",
 }
 
 REAL = {"cms-doublemuon-2016h", "cms-dimuon-2011", "cms-fourlepton-2011"}
@@ -61,7 +63,7 @@ def test_card_is_complete_and_reads_well(name):
     assert card.kind == (
         "real" if name in {"cms-doublemuon-2016h", "cms-dimuon-2011", "cms-fourlepton-2011"} else "simulation"
     )
-    assert card.bundled == name.startswith("sim-")
+    assert card.bundled == name.startswith(("sim-", "pseudo-"))
     assert card.simulation or "simulat" not in card.title.lower()
     assert card.citation
     assert card.known_traps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -22,9 +23,10 @@ from cmslabs.jobs import Chunk, chunk_seed
 from cmslabs.simulation import production
 from cmslabs.simulation.chunkfile import is_whole, pack, unpack
 from cmslabs.simulation.generator import simulate
+from cmslabs.simulation.process import COMMON
 from cmslabs.simulation.processes import PROCESSES, get_process
 from cmslabs.simulation.production import Recipe, generate_chunk, run_recipe, summarise
-from cmslabs.simulation.pythia import muonic_branching_ratio, pythia_seed
+from cmslabs.simulation.pythia import batches, cross_section, pythia_seed, start
 
 W_PRIME = PROCESSES["wprime-2prong"]
 #: Three chunks of 25 events: enough to be interrupted in, a second or two of work.
@@ -224,13 +226,44 @@ def test_the_task_travels_to_workers():
 
 
 @pytest.mark.slow
-def test_forced_decays_are_stated(tmp_path):
-    """J/psi -> mu mu happens in 6 % of the decays, Upsilon(1S) -> mu mu in 2.5 %; Pythia's table knows that."""
-    ratios = simulate("upsilon", events=1, seed=9, out=tmp_path).summary["forced_branching_ratios"]
-    assert ratios["553"] == pytest.approx(0.025, abs=0.001)
-    assert set(ratios) == {"553", "100553", "200553"}
-    assert muonic_branching_ratio(443) == pytest.approx(0.0596, abs=0.001)
-    assert muonic_branching_ratio(23) == pytest.approx(0.0337, abs=0.001)
+@pytest.mark.parametrize(("name", "ratio"), [("jpsi", 0.0596), ("upsilon", 0.0248)])
+def test_cross_sections_contain_the_forced_decay(tmp_path, name, ratio):
+    """Pythia's own cross-section of the same settings does not know that the decay to muons is forced."""
+    summary = simulate(name, events=1, seed=9, out=tmp_path).summary
+    pythia = start((*get_process(name).settings, *COMMON, "PartonLevel:all = off"), 4)
+    for _ in range(3000):
+        pythia.next()
+    sigma, error = cross_section(pythia)
+    assert abs(summary["sigma_pb"] - ratio * sigma) < 4 * ratio * error + 4 * summary["sigma_error_pb"]
+
+
+@pytest.mark.slow
+def test_the_three_upsilons_decay_to_muons_in_the_true_proportions():
+    """Counted among the decays of Pythia's events: 1.93 / 2.48 and 2.18 / 2.48 of the first state's."""
+    pythia = start(get_process("upsilon").lines(mpi=False), 8)
+    made, to_muons = dict.fromkeys((553, 100553, 200553), 0), dict.fromkeys((553, 100553, 200553), 0)
+    for batch in itertools.islice(batches(pythia, 500), 6):
+        first = batch.offsets[:-1][batch.event]
+        mother = batch.id[first + batch.mother1]
+        for state in made:
+            daughters = np.abs(batch.id[(mother == state) & (batch.id != state)])
+            made[state] += np.isin(daughters, (12, 13)).sum() / 2
+            to_muons[state] += (daughters == 13).sum() / 2
+    assert to_muons[553] == made[553] > 500
+    for state, share in ((100553, 0.0193 / 0.0248), (200553, 0.0218 / 0.0248)):
+        n = made[state]
+        assert n > 100
+        assert abs(to_muons[state] / n - share) < 4 * np.sqrt(share * (1 - share) / n), state
+
+
+def test_tries_say_which_collision_an_event_was(generated):
+    """Rising, one for each event, the last of them the last try; and the same for a shorter chunk."""
+    _, record = generated("wprime-2prong", 150)
+    _, short = generated("wprime-2prong", 40)
+    assert len(record["tries"]) == 150
+    assert (np.diff(record["tries"]) > 0).all()
+    assert record["tries"][-1] == record["tried"] - 1
+    assert record["tries"][:40] == short["tries"]
 
 
 def test_the_record_says_what_was_done(tmp_path):

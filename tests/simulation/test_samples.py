@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from cmslabs.data.catalog import load_card, samples_folder
-from cmslabs.data.nanoaod import read_nanoaod
+from cmslabs.data.fileset import load_fileset
+from cmslabs.data.nanoaod import open_nanoaod, read_nanoaod, read_runs
 from cmslabs.data.tables import read_events, read_provenance, read_table
 from cmslabs.errors import ConfigError
 from cmslabs.io import Provenance, sha256
@@ -25,9 +26,13 @@ FOLDER = samples_folder()
 FILES = {
     "sim-dijet-features": ("dijet-features.parquet", 5.0),
     "sim-dijet-constituents": ("dijet-constituents.parquet", 5.0),
-    "sim-dimuon": ("dimuon.root", 2.2),
-    "sim-fourlepton": ("fourlepton.root", 0.8),
+    "sim-dimuon": ("dimuon.root", 2.1),
+    "sim-fourlepton": ("fourlepton.root", 0.6),
+    "pseudo-dimuon": ("pseudo-dimuon.root", 0.55),
+    "pseudo-fourlepton": ("pseudo-fourlepton.root", 0.15),
 }
+#: Fileset -> the simulated sample that it describes.
+FILESETS = {"samples-dimuon": "dimuon.root", "samples-fourlepton": "fourlepton.root"}
 N = 15
 
 
@@ -46,6 +51,12 @@ def test_cards_know_the_files(card):
     assert file.size_bytes == (FOLDER / name).stat().st_size
     assert (FOLDER / name).stat().st_size <= limit * 1e6
     assert load_card(card).kind == "simulation"
+
+
+def test_the_lepton_samples_are_small_together():
+    sizes = {name: (FOLDER / name).stat().st_size for name, _ in FILES.values() if name.endswith(".root")}
+    assert sum(sizes.values()) <= 3.0e6
+    assert sum(size for name, size in sizes.items() if name.startswith("pseudo")) <= 0.7e6
 
 
 def test_composition_of_the_dijets():
@@ -102,7 +113,7 @@ def test_cards_describe_every_column_of_the_tables():
     assert sorted(described("sim-dijet-constituents")) == sorted([*names, "event", "process", "label"])
 
 
-@pytest.mark.parametrize("card", ["sim-dimuon", "sim-fourlepton"])
+@pytest.mark.parametrize("card", [card for card, (name, _) in FILES.items() if name.endswith(".root")])
 def test_cards_describe_branches_that_exist(card):
     import fnmatch
 
@@ -163,6 +174,10 @@ def test_leptons_made_again_are_the_same(parts, name, code):
     if not on_this_platform(nano_provenance(name)):
         assert ak.mean(stored.Muon.pt) == pytest.approx(ak.mean(again.Muon.pt), rel=1.0)
         return
+    np.testing.assert_array_equal(stored.PV.npvs, again.PV_npvs)
+    for kind, name in (("Muon", "pfRelIso04_all"), ("Electron", "pfRelIso03_all")):
+        isolation = round_floats(ak.to_numpy(ak.flatten(again[kind][name])), PRECISION[f"{kind}_{name}"])
+        np.testing.assert_array_equal(ak.to_numpy(ak.flatten(stored[kind][name])), isolation)
     for kind in ("Muon", "Electron", "Jet", "GenPart"):
         assert ak.num(stored[kind]).to_list() == ak.num(again[kind]).to_list()
         for field in ("pt", "eta", "phi"):
@@ -214,3 +229,40 @@ def test_root_samples_say_what_they_are_made_of(name):
 def test_an_unknown_sample_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no sample 'trijet'"):
         list(make_samples(["trijet"], tmp_path, tmp_path, 1))
+
+
+@pytest.mark.parametrize("name", FILESETS.values())
+def test_runs_has_one_row_per_process(name):
+    runs = read_runs(FOLDER / name)
+    details = nano_provenance(name).details
+    tried = [details["composition"][part]["tried"] for part in details["simProcess"]]
+    assert runs.run.to_list() == [1] * len(tried)
+    assert runs.simProcess.to_list() == list(range(len(tried)))
+    assert runs.genEventCount.to_list() == tried
+    assert runs.genEventSumw.to_list() == runs.genEventSumw2.to_list() == tried
+
+
+@pytest.mark.parametrize("fileset", FILESETS)
+def test_filesets_have_the_numbers_of_the_files(fileset):
+    """Cross-sections to six digits, process numbers and numbers of events; all are simulated, and say so."""
+    name, datasets = FILESETS[fileset], load_fileset(fileset).datasets
+    details = nano_provenance(name).details
+    simulated = {key: entry for key, entry in datasets.items() if entry.kind == "simulation"}
+    assert [entry.only["simProcess"] for entry in simulated.values()] == list(range(len(simulated)))
+    assert list(simulated) == details["simProcess"]
+    for key, entry in simulated.items():
+        assert entry.cross_section.pb == float(f"{details['composition'][key]['sigma_pb']:.6g}")
+        assert entry.cross_section.order == "LO (Pythia 8)"
+    for entry in datasets.values():
+        assert entry.is_simulated
+        (file,) = entry.files
+        assert file.n_events == open_nanoaod(file.path).n_events
+    (data,) = (entry for entry in datasets.values() if entry.kind == "data")
+    assert data.primary == "DoubleMuon"
+
+
+def test_cross_sections_of_quarkonia_contain_the_branching_ratio():
+    """About 5.7 and 4.6 microbarn are produced, of which 6.0 and 2.5 % decay to muons."""
+    composition = nano_provenance("dimuon.root").details["composition"]
+    assert composition["jpsi"]["sigma_pb"] == pytest.approx(0.0596 * 5.7e6, rel=0.02)
+    assert composition["upsilon"]["sigma_pb"] == pytest.approx(0.0248 * 4.6e6, rel=0.03)

@@ -30,7 +30,7 @@ COLLECTIONS = {
     "GenPart": "pt eta phi mass pdgId status statusFlags genPartIdxMother",
     "MET": "pt phi",
     "Pileup": "nTrueInt",
-    "PV": "npvs",
+    "PV": "npvs x y z",
     "L1PreFiringWeight": "Nom Up Dn",
     "Flag": " ".join(FILTERS),
     "HLT": " ".join([*DOUBLE_MUON, TRIPLE_MUON]),

@@ -22,7 +22,7 @@ from cmslabs.simulation.sample_files import PRECISION, Part, provenance
 from cmslabs.simulation.worlds import get_world
 from cmslabs.simulation.writers import branch_units, write_nanoaod
 
-__all__ = ["DataTaking", "collect_collisions", "lose_muons", "make_pseudo_data"]
+__all__ = ["DataTaking", "collect_collisions", "draw_collisions", "lose_muons", "make_pseudo_data"]
 
 #: Events know nothing of their generator.
 GENERATOR = ("genWeight", "GenPart", "Pileup_nTrueInt", "L1PreFiringWeight_Nom", "L1PreFiringWeight_Up")
@@ -94,16 +94,11 @@ def make_pseudo_data(chunks: dict[Part, list[Path]], taking: DataTaking, path: P
     """
     parts = tuple(chunks)
     rng = np.random.default_rng([taking.run, *(part.seed for part in parts)])
-    collisions, recorded = {}, []
-    for part, paths in chunks.items():
-        expected = taking.delivered_pb * summarise(paths)["sigma_pb"]
-        collisions[part.name] = {"expected": expected, "collisions": int(rng.poisson(expected))}
-        recorded.append(collect_collisions(part, paths, collisions[part.name]["collisions"]))
-    collisions = {
-        name: entry | {"recorded": len(events)}
-        for (name, entry), events in zip(collisions.items(), recorded, strict=True)
-    }
-    events = ak.concatenate(recorded)
+    drawn = draw_collisions(chunks, taking, rng)
+    recorded = {part: collect_collisions(part, paths, drawn[part.name]["collisions"]) for part, paths in chunks.items()}
+    for part, events in recorded.items():
+        drawn[part.name]["recorded"] = len(events)
+    events = ak.concatenate(list(recorded.values()))
     events = events[rng.permutation(len(events))]
     section = np.sort(rng.integers(1, taking.sections + 1, len(events)))
     events = _as_data(events, taking, section)
@@ -113,13 +108,24 @@ def make_pseudo_data(chunks: dict[Part, list[Path]], taking: DataTaking, path: P
         branch_units(events),
         {
             "precision": PRECISION,
-            "pseudo_data": asdict(taking) | {"delivered_pb": taking.delivered_pb, "drawn": collisions},
+            "pseudo_data": asdict(taking) | {"delivered_pb": taking.delivered_pb, "drawn": drawn},
             # The answers: read them last.
             "world": get_world(parts[0].world).record(),
         },
     )
     runs = {"run": np.array([taking.run], dtype=np.uint32)}
     return write_nanoaod(path, [events], runs, record, precision=PRECISION, compression=uproot.LZMA(9))
+
+
+def draw_collisions(
+    chunks: dict[Part, list[Path]], taking: DataTaking, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Per part: the expected number of collisions, luminosity times cross-section, and a Poisson number around it."""
+    drawn = {}
+    for part, paths in chunks.items():
+        expected = taking.delivered_pb * summarise(paths)["sigma_pb"]
+        drawn[part.name] = {"expected": expected, "collisions": int(rng.poisson(expected))}
+    return drawn
 
 
 def collect_collisions(part: Part, paths: list[Path], n_collisions: int) -> ak.Array:
