@@ -20,9 +20,7 @@ def plant(monkeypatch, function, right, wrong):
     code = compile("from __future__ import annotations\n" + source.replace(right, wrong), "<planted fault>", "exec")
     exec(code, namespace, made)
     (mutant,) = (value for name, value in made.items() if name == function.__name__)
-    for name, module in list(sys.modules.items()):
-        if (
-            name.startswith("cmslabs.")
-            and inspect.unwrap(getattr(module, function.__name__, None) or plant) is function
-        ):
+    for module in list(sys.modules.values()):
+        there = vars(module).get(function.__name__)
+        if callable(there) and not inspect.isclass(there) and inspect.unwrap(there) is function:
             monkeypatch.setattr(module, function.__name__, mutant)

@@ -45,17 +45,19 @@ def get(events: ak.Array, collection: str, name: str | None = None) -> ak.Array:
     return events[collection] if name is None else events[collection][name]
 
 
-def objects(events: ak.Array, collection: str) -> ak.Array:
-    """The records of a collection, a list of them for each event.
+def objects(events: ak.Array, collection: str, *needed: str) -> ak.Array:
+    """The records of a collection, a list of them for each event; `needed` are fields that they must have.
 
     Raises
     ------
     MissingBranchError
-        If it is not there.
+        If the collection or one of these fields is not there.
     DataError
         If its branches do not say that they belong together: a file without the counter ``nMuon``.
     """
     records = get(events, collection)
+    for name in needed:
+        get(events, collection, name)
     if records.ndim != 2:
         raise DataError(
             f"the branches {collection}_* are no lists with one counter n{collection}.",

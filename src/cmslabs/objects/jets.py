@@ -98,7 +98,12 @@ def pick_jets(jets: ak.Array, mask: ak.Array, leptons: ak.Array | None, distance
 
 
 def _good(events: ak.Array, collection: str, cuts: JetCuts, leptons: ak.Array | None) -> ak.Array:
-    return pick_jets(objects(events, collection), jet_mask(events, cuts, collection), leptons, cuts.lepton_distance)
+    return pick_jets(
+        objects(events, collection, "pt", "eta", "phi"),
+        jet_mask(events, cuts, collection),
+        leptons,
+        cuts.lepton_distance,
+    )
 
 
 def _jet_id(events: ak.Array, collection: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from cmslabs.objects.access import flat, objects
 from cmslabs.objects.cuts import ElectronCuts, MuonCuts
 
 __all__ = [
+    "NEEDED",
     "by_falling_pt",
     "electron_mask",
     "good_electrons",
@@ -23,8 +24,9 @@ __all__ = [
     "scale_muons",
 ]
 
-#: What selected leptons keep, where the file has it.
-_KEPT = ("pt", "eta", "phi", "mass", "charge", "pfRelIso04_all", "pfRelIso03_all", "sip3d")
+#: What a lepton must have, and what else selected ones keep where the file has it.
+NEEDED = ("pt", "eta", "phi", "mass", "charge")
+_KEPT = (*NEEDED, "pfRelIso04_all", "pfRelIso03_all", "sip3d")
 
 
 def muon_mask(events: ak.Array, cuts: MuonCuts | None = None, scale: float = 1.0) -> ak.Array:
@@ -92,13 +94,13 @@ def good_muons(events: ak.Array, cuts: MuonCuts | None = None, scale: float = 1.
         pt, mass [GeV], eta, phi [rad], charge, and where the file has them pfRelIso04_all and sip3d.
         With a `scale` the pT are the scaled ones.
     """
-    muons = scale_muons(objects(events, "Muon"), scale)
+    muons = scale_muons(objects(events, "Muon", *NEEDED), scale)
     return pick(muons, muon_mask(events, cuts, scale))
 
 
 def good_electrons(events: ak.Array, cuts: ElectronCuts | None = None) -> ak.Array:
     """The electrons that pass the cuts, by falling pT; fields as for `good_muons`."""
-    return pick(objects(events, "Electron"), electron_mask(events, cuts))
+    return pick(objects(events, "Electron", *NEEDED), electron_mask(events, cuts))
 
 
 def scale_muons(muons: ak.Array, factor: float) -> ak.Array:

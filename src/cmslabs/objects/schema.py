@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import awkward as ak
 
@@ -82,7 +81,8 @@ def open_events(path: str | os.PathLike, start: int = 0, stop: int | None = None
     nano = open_nanoaod(path)
     stop = nano.n_events if stop is None else min(stop, nano.n_events)
     return nanoevents.NanoEventsFactory.from_root(
-        {str(Path(path)): "Events"},
+        nano.events.file.root_directory,
+        treepath="Events",
         mode="virtual",
         schemaclass=CmslabsSchema,
         entry_start=min(start, stop),

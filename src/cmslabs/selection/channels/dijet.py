@@ -13,6 +13,7 @@ from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.candidates import dijet, leptons_together
 from cmslabs.selection.channels.aligned import count, needing, no_leptons, values_of
 from cmslabs.selection.channels.selected import EVENT_UNITS, Channel, Columns, Selected, event_columns
+from cmslabs.selection.momenta import COORDINATES
 from cmslabs.selection.sparse import mask_for
 
 __all__ = ["DIJET"]
@@ -30,7 +31,9 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     good = jet_mask(events, analysis.fat_jets, "FatJet")
     rows = np.flatnonzero(count(good) >= 2)
     leptons = _leptons(events[rows], analysis, muon_scale)
-    jets = pick_jets(objects(events, "FatJet")[rows], good[rows], leptons, analysis.fat_jets.lepton_distance)
+    jets = pick_jets(
+        objects(events, "FatJet", *COORDINATES)[rows], good[rows], leptons, analysis.fat_jets.lepton_distance
+    )
     pair = dijet(jets)
     there = ~ak.to_numpy(ak.is_none(pair))
     rows, pair = rows[there], ak.drop_none(pair)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cmslabs.objects.access import objects
 from cmslabs.objects.jets import good_jets
-from cmslabs.objects.leptons import muon_mask, pick, scale_muons
+from cmslabs.objects.leptons import NEEDED, muon_mask, pick, scale_muons
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.candidates import charge_passes, dimuon
 from cmslabs.selection.channels.aligned import count, needing, passes_pt, values_of
@@ -27,7 +27,7 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     good = muon_mask(events, analysis.muons, muon_scale)
     two = count(good) >= 2
     rows = np.flatnonzero(two)
-    muons = pick(scale_muons(objects(events, "Muon")[rows], muon_scale), good[rows])
+    muons = pick(scale_muons(objects(events, "Muon", *NEEDED)[rows], muon_scale), good[rows])
     pair = ak.drop_none(dimuon(muons))
     charge, mass = ak.to_numpy(pair["charge"]), ak.to_numpy(pair["mass"])
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cmslabs.objects.access import objects
 from cmslabs.objects.jets import good_jets
-from cmslabs.objects.leptons import electron_mask, muon_mask, passing, pick, scale_muons
+from cmslabs.objects.leptons import NEEDED, electron_mask, muon_mask, passing, pick, scale_muons
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.channels.aligned import count, passes_pt, values_of
 from cmslabs.selection.channels.selected import EVENT_UNITS, Channel, Columns, Selected, event_columns
@@ -32,8 +32,8 @@ def _apply(events: ak.Array, analysis: Analysis, muon_scale: float = 1.0) -> Sel
     good_e = None if set(wanted.flavours) <= {"4mu"} else electron_mask(events, analysis.electrons)
     enough = enough_for_four(count(good_mu), 0 if good_e is None else count(good_e), wanted.flavours)
     rows = np.flatnonzero(enough)
-    muons = pick(scale_muons(objects(events, "Muon")[rows], muon_scale), good_mu[rows])
-    electrons = None if good_e is None else pick(objects(events, "Electron")[rows], good_e[rows])
+    muons = pick(scale_muons(objects(events, "Muon", *NEEDED)[rows], muon_scale), good_mu[rows])
+    electrons = None if good_e is None else pick(objects(events, "Electron", *NEEDED)[rows], good_e[rows])
 
     # The mass is a cut of its own, so that it can be left out.
     four = four_leptons(muons, electrons, analysis.z, wanted.model_copy(update={"min_mass": 0.0}))
