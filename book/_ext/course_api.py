@@ -37,7 +37,18 @@ def _insert(app, docname, source) -> None:
     source[0] = MARKER.sub(lambda match: api_markdown(match[1].split()), source[0])
 
 
+def _import_all(app) -> None:
+    """Import what the pages show before Sphinx documents any of it.
+
+    Sphinx adds the annotations of pydantic's base class to every model that it documents; after that, pydantic cannot
+    make a subclass of it any more.
+    """
+    for name in ("objects", "features", "simulation", "selection", "evaluation", "data"):
+        public_modules(f"cmslabs.{name}")
+
+
 def setup(app):
     """Listen to every page that is read."""
+    app.connect("builder-inited", _import_all)
     app.connect("source-read", _insert)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,7 +22,7 @@ Reader = Callable[[Sequence[str]], Iterator[Mapping[str, np.ndarray]] | None]
 
 
 def read_runs_tree(tree: Any) -> dict[str, np.ndarray]:
-    """Plain branches of the open tree ``Runs``, with the names of version 9 (version 6 writes genEventSumw_)."""
+    """Plain branches of the open tree ``Runs``, with the names of version 9 (version 6 writes ``genEventSumw_``)."""
     import uproot
 
     types = tree_types(tree) if isinstance(tree, uproot.TTree) else ntuple_types(tree)
