@@ -9,6 +9,8 @@ import contextlib
 import io
 import logging
 import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,6 +61,8 @@ class Workers:
             If a worker dies.
         """
         numbered = list(enumerate(items))
+        if not numbered:
+            return []
         executor = self.executor.copy(desc=what, unit=unit, function_name=what, compression=None)
         with self.watched():
             found, _ = executor(numbered, _Numbered(function), None)
@@ -75,7 +79,7 @@ class Workers:
         except Exception as error:
             if self.kind == "iterative" or isinstance(error, CmslabsError):
                 raise
-            reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+            reason = (str(error).strip().splitlines() or [""])[0].partition(". ")[0].rstrip(".")
             raise JobError(
                 f"the workers gave up ({type(error).__name__}: {reason}).",
                 remedy="One was killed or ran out of memory: use smaller chunks or fewer workers.",
@@ -191,14 +195,18 @@ def _client(n: int, scheduler: str | None) -> Iterator[Any]:
 
 
 def _connect(distributed: Any, address: str) -> Any:
+    """A client of a running scheduler."""
+    remedy = "Start one with 'dask scheduler' and give the address that it prints, such as tcp://10.0.0.1:8786."
+    place = re.fullmatch(r"(?:(?:tcp|tls)://)?\[?([^\[\]/]+?)\]?:(\d{1,5})", address)
+    if place is None:
+        raise ConfigError("is no address of a Dask scheduler.", where=address, remedy=remedy)
     try:
+        # A Client that fails to connect is left half open, and blocks the next one when it is collected.
+        socket.create_connection((place[1], int(place[2])), timeout=PATIENCE).close()
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        # TimeoutError is an OSError; the others come from an address that is none.
+    except (OSError, OverflowError, ImportError) as error:
         raise ConfigError(
-            f"no Dask scheduler answers ({type(error).__name__}).",
-            where=address,
-            remedy="Start one with 'dask scheduler' and give the address that it prints, such as tcp://10.0.0.1:8786.",
+            f"no Dask scheduler answers ({type(error).__name__}).", where=address, remedy=remedy
         ) from error
     if not client.scheduler_info(n_workers=-1)["workers"]:
         logger.warning("%s: the scheduler has no workers yet; waiting for them", address)
