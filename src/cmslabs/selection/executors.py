@@ -185,13 +185,20 @@ def _client(n: int, scheduler: str | None) -> Iterator[Any]:
         with _connect(distributed, scheduler) as client:
             yield client
         return
-    with (
-        distributed.LocalCluster(
-            n_workers=n, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with _local_cluster(distributed, n) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def _local_cluster(distributed: Any, n: int) -> Any:
+    try:
+        return distributed.LocalCluster(
+            n_workers=n, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        )
+    except RuntimeError as error:
+        raise JobError(
+            f"a Dask cluster on this machine did not start ({error}).",
+            remedy="A script must call it below 'if __name__ == \"__main__\":', since every worker imports the script.",
+        ) from error
 
 
 def _connect(distributed: Any, address: str) -> Any:
