@@ -89,8 +89,8 @@ def branch_name(collection: str, name: str | None = None) -> str:
 
 def source_of(events: ak.Array) -> str:
     """The file that the events come from, where they know it, for messages."""
-    metadata = ak.parameters(events).get("metadata") or {}
-    return str(metadata.get("filename") or events.attrs.get("filename") or "the events")
+    metadata = events.layout.purelist_parameter("metadata") or {}
+    return str(metadata.get("filename") or events.attrs.get("filename") or "(file unknown)")
 
 
 def _missing(events: ak.Array, collection: str, name: str | None) -> MissingBranchError:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 
+from cmslabs.data.nanoaod_names import remark
 from cmslabs.errors import MissingBranchError
-from cmslabs.objects.access import flat, objects
+from cmslabs.objects.access import flat, has, objects, source_of
 from cmslabs.objects.cuts import FatJetCuts, JetCuts
 from cmslabs.objects.leptons import by_falling_pt, passing
 
@@ -107,9 +108,11 @@ def _good(events: ak.Array, collection: str, cuts: JetCuts, leptons: ak.Array | 
 
 
 def _jet_id(events: ak.Array, collection: str) -> np.ndarray:
-    try:
-        return flat(events, collection, "jetId")
-    except MissingBranchError as error:
+    if not has(events, collection, "jetId"):
         key = {"Jet": "jets", "FatJet": "fat_jets"}[collection]
-        remedy = f"{error.remedy} Or ask for no identification: {key}.jet_id=0."
-        raise MissingBranchError(error.what, where=error.where, remedy=remedy) from error
+        raise MissingBranchError(
+            f"there is no branch '{collection}_jetId'.",
+            where=f"{source_of(events)}, Events",
+            remedy=f"{remark('Jet.jetId')} Or ask for no identification: {key}.jet_id=0.",
+        )
+    return flat(events, collection, "jetId")

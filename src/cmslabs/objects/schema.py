@@ -16,6 +16,7 @@ from cmslabs.errors import require
 __all__ = ["CmslabsSchema", "open_events"]
 
 nanoevents = require("coffea.nanoevents", "cms")
+nanoaod = require("coffea.nanoevents.methods.nanoaod", "cms")
 
 #: Collections that newer versions call otherwise, ``PFMET`` -> ``MET``.
 _RENAMED = {
@@ -27,25 +28,52 @@ _RENAMED = {
 }
 
 
+#: What coffea's vectors ask for before a collection can be touched, by the class that asks.
+_NEEDED = {
+    "LorentzVector": {"pt", "eta", "phi", "mass"},
+    "Candidate": {"charge"},
+    "TwoVector": {"pt", "phi"},
+    "Vertex": {"x", "y", "z"},
+    "SecondaryVertex": {"pt", "eta", "phi", "mass"},
+}
+
+
 class CmslabsSchema(nanoevents.NanoAODSchema):
     """coffea's schema of NanoAOD with three differences.
 
-    - A cross-reference that is missing (a skim has few) is no reason for a page of warnings.
-    - A vertex is a plain record: coffea's needs x, y and z, and a file may have ``PV_npvs`` alone.
+    - Cross-references that are missing (a skim has few) are no reason for a page of warnings.
+    - A collection without all that coffea's vectors need (``PV_npvs`` alone, jets without mass) is a plain
+      record.  coffea would refuse to show any of its fields.
     - Names are those of version 9, whatever the file's version, as in `cmslabs.data.nanoaod_names`.
     """
 
     warn_missing_crossrefs = False
-    mixins = {**nanoevents.NanoAODSchema.mixins, "PV": "NanoCollection"}  # noqa: RUF012
 
     def _build_collections(self, field_names, input_contents):
         taken = {name.partition("_")[0] for name in field_names}
-        renamed = [_canonical(name, taken) for name in field_names]
+        names = [_canonical(name, taken) for name in field_names]
         # A branch that is there is taken as it is, where coffea would fill in a constant.
         self.full_like_items = {
-            name: made for name, made in nanoevents.NanoAODSchema.full_like_items.items() if name not in renamed
+            name: made for name, made in nanoevents.NanoAODSchema.full_like_items.items() if name not in names
         }
-        return super()._build_collections(renamed, input_contents)
+        self.mixins = {
+            collection: mixin
+            for collection, mixin in nanoevents.NanoAODSchema.mixins.items()
+            if _needed_by(mixin) <= self._fields_of(collection, names)
+        }
+        return super()._build_collections(names, input_contents)
+
+    def _fields_of(self, collection: str, names: list[str]) -> set[str]:
+        """The fields in the file and those that coffea makes."""
+        made = [name for name in self.full_like_items if f"n{collection}" in names]
+        made += [name for name, original in self.alias_items.items() if original in names]
+        start = f"{collection}_"
+        return {name.removeprefix(start) for name in (*names, *made) if name.startswith(start)}
+
+
+def _needed_by(mixin: str) -> set[str]:
+    bases = [base.__name__ for base in getattr(nanoaod, mixin).__mro__]
+    return set().union(*(fields for name, fields in _NEEDED.items() if name in bases))
 
 
 def _canonical(branch: str, taken: set[str]) -> str:
