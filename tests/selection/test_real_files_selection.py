@@ -329,3 +329,15 @@ def test_pieces_of_a_file_give_what_the_file_gives(real_data, lazy_events):
         np.testing.assert_array_equal(np.concatenate([piece.cuts[name] for piece in pieces]), whole.cuts[name])
     for name in whole.columns:
         np.testing.assert_array_equal(np.concatenate([piece.columns[name] for piece in pieces]), whole.columns[name])
+
+
+def test_some_events_of_a_file_give_what_they_give_in_the_file(real_data, lazy_events):
+    """The processor selects events first, and then selects among them."""
+    path, analysis = real_data / "nanoaod" / "NanoAODv5_sample.root", analysis_named("four-lepton, loose")
+    rows = np.random.default_rng(3).permutation(1000)[:600]
+    whole, some = apply(lazy_events(path), analysis, 1.01), apply(lazy_events(path)[rows], analysis, 1.01)
+    for name in whole.cuts:
+        np.testing.assert_array_equal(some.cuts[name], whole.cuts[name][rows])
+    for name in whole.columns:
+        np.testing.assert_array_equal(some.columns[name], whole.columns[name][rows])
+    assert some.muons["pt"].to_list() == whole.muons["pt"][rows].to_list()

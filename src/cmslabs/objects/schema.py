@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 import awkward as ak
 
@@ -44,7 +45,7 @@ class CmslabsSchema(nanoevents.NanoAODSchema):
     - Cross-references that are missing (a skim has few) are no reason for a page of warnings.
     - A collection without all that coffea's vectors need (``PV_npvs`` alone, jets without mass) is a plain
       record.  coffea would refuse to show any of its fields.
-    - Names are those of version 9, whatever the file's version, as in `cmslabs.data.nanoaod_names`.
+    - Collections have the names of version 9 (``MET``), whatever the file's: see `cmslabs.data.nanoaod_names`.
     """
 
     warn_missing_crossrefs = False
@@ -52,28 +53,34 @@ class CmslabsSchema(nanoevents.NanoAODSchema):
     def _build_collections(self, field_names, input_contents):
         taken = {name.partition("_")[0] for name in field_names}
         names = [_canonical(name, taken) for name in field_names]
+        there = set(names)
         # A branch that is there is taken as it is, where coffea would fill in a constant.
         self.full_like_items = {
-            name: made for name, made in nanoevents.NanoAODSchema.full_like_items.items() if name not in names
+            name: made for name, made in nanoevents.NanoAODSchema.full_like_items.items() if name not in there
         }
+        fields = self._fields(there)
         self.mixins = {
             collection: mixin
             for collection, mixin in nanoevents.NanoAODSchema.mixins.items()
-            if _needed_by(mixin) <= self._fields_of(collection, names)
+            if _needed_by(mixin) <= fields.get(collection, set())
         }
         return super()._build_collections(names, input_contents)
 
-    def _fields_of(self, collection: str, names: list[str]) -> set[str]:
-        """The fields in the file and those that coffea makes."""
-        made = [name for name in self.full_like_items if f"n{collection}" in names]
-        made += [name for name, original in self.alias_items.items() if original in names]
-        start = f"{collection}_"
-        return {name.removeprefix(start) for name in (*names, *made) if name.startswith(start)}
+    def _fields(self, there: set[str]) -> dict[str, set[str]]:
+        """Collection -> its fields: those in the file, and those that coffea makes."""
+        made = [name for name in self.full_like_items if f"n{name.partition('_')[0]}" in there]
+        made += [name for name, original in self.alias_items.items() if original in there]
+        fields: dict[str, set[str]] = {}
+        for name in (*there, *made):
+            collection, _, field = name.partition("_")
+            fields.setdefault(collection, set()).add(field)
+        return fields
 
 
-def _needed_by(mixin: str) -> set[str]:
+@lru_cache
+def _needed_by(mixin: str) -> frozenset[str]:
     bases = [base.__name__ for base in getattr(nanoaod, mixin).__mro__]
-    return set().union(*(fields for name, fields in _NEEDED.items() if name in bases))
+    return frozenset().union(*(fields for name, fields in _NEEDED.items() if name in bases))
 
 
 def _canonical(branch: str, taken: set[str]) -> str:
