@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from cmslabs.cli.main import main
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "selection")]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cmslabs
-from cmslabs.cli import box, bumphunt, data, doctor, features, simulate
+from cmslabs.cli import box, bumphunt, data, doctor, features, select, simulate, skim
 from cmslabs.cli.common import message, new_app
 from cmslabs.errors import CmslabsError
 
@@ -20,6 +20,8 @@ app.add_typer(data.app, name="data")
 app.add_typer(box.app, name="box")
 app.command("simulate")(simulate.simulate)
 app.command("features")(features.features)
+app.command("select")(select.select)
+app.command("skim")(skim.skim)
 app.command("bumphunt")(bumphunt.bumphunt)
 app.command("doctor")(doctor.doctor)
 

@@ -66,7 +66,7 @@ def select(
     retries : int
         How often a file that cannot be read is tried again.
     corrections : path-like, optional
-        File or folder of corrections, in place of what the fileset names.
+        File or folder of corrections, in place of what the fileset names; ``none`` for no corrections.
     unnormalised : bool
         Let simulation without a cross-section pass, with weights as generated.
 
@@ -90,7 +90,8 @@ def select(
     analysis = analysis if isinstance(analysis, Analysis) else load_analysis(analysis)
     fileset = (fileset if isinstance(fileset, Fileset) else load_fileset(fileset)).choose(tuple(datasets))
     if corrections is not None:
-        fileset = fileset.model_copy(update={"corrections": str(corrections)})
+        place = str(corrections) if str(corrections) == "none" else os.path.abspath(corrections)
+        fileset = fileset.model_copy(update={"corrections": place})
     check_cross_sections(fileset, unnormalised)
     run = Run(
         analysis,
