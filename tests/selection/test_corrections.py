@@ -23,7 +23,7 @@ from correction_makers import (
     scale_factor,
     write,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmslabs.errors import CmslabsError, ConfigError, DataError, MissingExtraError
@@ -62,6 +62,7 @@ def slow_factor(pt, eta):
     return np.array(rows).reshape(-1, 3).T, below, above
 
 
+@settings(deadline=None)
 @given(muons=st.lists(st.tuples(st.floats(0.1, 500), st.floats(-2.399, 2.399)), max_size=40))
 def test_muons_against_a_slow_oracle(corrections, muons):
     pt, eta = np.array(muons, dtype=float).reshape(-1, 2).T
@@ -102,6 +103,7 @@ def test_infinite_last_edge(tmp_path):
     assert found.counts == {"below_pt": 0, "above_pt": 0}
 
 
+@settings(deadline=None)
 @given(numbers=st.lists(st.floats(-3, 120), max_size=30))
 def test_pileup_against_a_slow_oracle(corrections, numbers):
     found = corrections.pileup(np.array(numbers))

@@ -125,14 +125,13 @@ def test_identification_against_the_truth(corrections):
     assert chi2.cdf(np.sum(pulls**2), pulls.size) > 1e-3, "errors far too large"
     # The worlds do differ, and these errors are small enough to see it: a map of ones would be wrong.
     no_factor = (factors(corrections, MEDIUM, "nominal") - 1) / factors(corrections, MEDIUM, "stat")
-    assert chi2.sf(np.sum(no_factor**2), pulls.size) < 0.01
+    assert chi2.sf(np.sum(no_factor**2), pulls.size) < 0.05
 
 
 @pytest.mark.parametrize("name", [name for name in MUON_CUTS if name != MEDIUM])
 def test_isolation_is_the_same_once_pileup_is(corrections, name):
-    pulls = (factors(corrections, name, "nominal") - 1) / factors(corrections, name, "systup").__sub__(
-        factors(corrections, name, "nominal")
-    )
+    nominal = factors(corrections, name, "nominal")
+    pulls = (nominal - 1) / (factors(corrections, name, "systup") - nominal)
     assert chi2.sf(np.sum(pulls**2), pulls.size) > 1e-3
 
 

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 import pytest
 from correction_makers import LOOSE_ISO, MEDIUM, muon_correction, official, pileup_correction, pileup_weight, write
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmslabs.data.catalog import samples_folder
@@ -225,6 +225,7 @@ def test_signs_survive_every_factor(corrections):
         np.testing.assert_array_equal(np.sign(weights), signs)
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.floats(-1e6, 1e6), max_size=50), cut=st.integers(0, 50))
 def test_sums_of_weights_add_up(weights, cut):
     whole = WeightSums.of(weights)

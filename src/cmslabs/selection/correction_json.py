@@ -36,10 +36,13 @@ def correction_set(
 def write_set(path: str | os.PathLike, content: Mapping[str, Any]) -> None:
     """Write ``.json.gz`` without a name or a time in it: the same content gives the same bytes."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    with atomic_write(path) as temporary:
-        # gzip.compress leaves one byte of the header to the version of Python.
-        with open(temporary, "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
-            packed.write(text.encode("ascii"))
+    # gzip.compress would leave one byte of the header to the version of Python.
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "wb") as file,
+        gzip.GzipFile("", "wb", 9, file, mtime=0) as packed,
+    ):
+        packed.write(text.encode("ascii"))
 
 
 def _pileup_json(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -57,15 +57,7 @@ class Varied:
 
 @dataclass(frozen=True)
 class Corrections:
-    """Corrections from one or several files, by name.
-
-    Attributes
-    ----------
-    known : dict
-        Name -> `Correction`.
-    files : dict
-        Path -> SHA-256, for the record.
-    """
+    """Corrections from one or several files: `known`, name -> `Correction`, and `files`, path -> SHA-256."""
 
     known: dict[str, Correction]
     files: dict[str, str]

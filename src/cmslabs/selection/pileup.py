@@ -34,8 +34,8 @@ def pileup_ratio(data: np.ndarray, simulation: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> pileup_ratio(np.array([0.2, 0.3, 0.5]), np.array([0.4, 0.4, 0.2])).tolist()
-    [0.5, 0.75, 2.5]
+    >>> pileup_ratio(np.array([0.25, 0.25, 0.5]), np.array([0.5, 0.25, 0.25])).tolist()
+    [0.5, 1.0, 2.0]
     """
     data, simulation = (_profile(values) for values in (data, simulation))
     if data.shape != simulation.shape:

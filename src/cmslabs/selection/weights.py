@@ -191,7 +191,11 @@ def _prefiring(events: Any) -> Varied:
 
 
 def _per_event(muons: ak.Array | None, factor: Callable[[np.ndarray, np.ndarray], Varied | None]) -> Varied | None:
-    """Product of the factors of an event's muons; all muons are varied together."""
+    """Product of the factors of an event's muons.
+
+    All muons and all bins are varied together.  That is right for what the bins have in common, and more than
+    enough for their statistical errors.
+    """
     if muons is None:
         raise ConfigError(
             "the weight 'muon' needs the selected muons.",
