@@ -186,14 +186,14 @@ def test_pseudo_data_made_again_are_the_same(name, part):
     if made_on != f"{platform.system()} {platform.machine()}":
         pytest.skip("bytes are promised on the platform that made the file")
     stored = read_nanoaod(FOLDER / f"{name}.root")
-    leading = ak.to_numpy(stored.Muon.pt[:, 0])
+    leading = {field: ak.to_numpy(stored.Muon[field][:, 0]) for field in ("pt", "eta", "phi")}
     found = 0
     again, _ = unpack(generate_chunk(part.recipe, Chunk(0, 0, 3, chunk_seed(part.seed, 0))))
     for event in again:
         if ak.any((event.Muon.phi > 0) & (event.Muon.phi < np.pi / 2)):
             continue
-        muon = {field: round_floats(ak.to_numpy(event.Muon[field]), PRECISION["Muon"]) for field in ("pt", "eta")}
-        same = np.flatnonzero(leading == muon["pt"][0])
+        muon = {field: round_floats(ak.to_numpy(event.Muon[field]), PRECISION["Muon"]) for field in leading}
+        same = np.flatnonzero(np.all([leading[field] == muon[field][0] for field in leading], axis=0))
         assert len(same) == 1
         for field, values in muon.items():
             np.testing.assert_array_equal(stored.Muon[field][same[0]], values)

@@ -79,7 +79,6 @@ JPSI = Process(
     mpi=True,
     selection=TWO_MUONS,
     branching_ratio=MUONIC[443],
-    variants={"hard": ("PhaseSpace:pTHatMin = 18.",)},
 )
 
 
