@@ -82,6 +82,7 @@ class NanoFile:
         events = assemble(leaves, arrays, stop - start, self.path)
         if check:
             _check_momenta(events, leaves, self.path, start)
+        events.attrs["filename"] = str(self.path)  # for the messages of whoever misses something in them
         return events
 
 
