@@ -5,9 +5,11 @@ import signal
 import threading
 
 import pytest
+from executor_tasks import die, square
 from run_files import DIMUON, corrupt, data, fileset, result_files, simulation, write_events
 
-from cmslabs.errors import DataError, MissingBranchError
+from cmslabs.errors import DataError, JobError, MissingBranchError
+from cmslabs.selection.executors import open_executor
 from cmslabs.selection.runner import select
 
 distributed = pytest.importorskip("distributed")
@@ -158,6 +160,15 @@ def test_a_corrupted_file_in_the_middle_of_a_fileset(files, broken, cluster, tmp
     )
     select(DIMUON, without, tmp_path / "without", chunk_size=100)
     assert result_files(tmp_path / "out") == result_files(tmp_path / "without")
+
+
+def test_a_task_that_kills_every_worker_ends_the_run(cluster):
+    with distributed.Client(cluster, set_as_default=False) as client:
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1))
+    with open_executor("dask", scheduler=cluster.scheduler_address) as opened:
+        assert opened.each(square, range(5), what="Squares", unit="number") == [0, 1, 4, 9, 16]
+        with pytest.raises(JobError, match="the workers gave up"):
+            opened.each(die, range(3), what="Dying", unit="number")
 
 
 def test_errors_of_the_analysis_come_home_whole(files, cluster, tmp_path):

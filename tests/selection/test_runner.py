@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import uproot
-from run_files import DIMUON, Server, data, fileset, result_files, sample, simulation, write_events
+from run_files import DIMUON, data, fileset, result_files, sample, simulation, write_events
 
 from cmslabs.errors import CmslabsError, ConfigError, JobError, MissingBranchError
 from cmslabs.selection.analysis import load_analysis
@@ -288,14 +288,30 @@ def test_the_report(files, tmp_path):
         read_report(tmp_path)
 
 
-def test_files_on_a_web_server(files, tmp_path):
-    chosen = fileset(zz=simulation(files[0]))
-    select(DIMUON, chosen, tmp_path / "local", chunk_size=150)
-    with Server(files[0].parent) as address:
-        remote = fileset(zz=simulation(f"{address}/{files[0].name}"))
-        select(DIMUON, remote, tmp_path / "remote", chunk_size=150)
-    local, far = (read_selected(tmp_path / name) for name in ("local", "remote"))
-    assert far.equals(local)
+def test_workers_that_write_elsewhere_are_noticed(files, tmp_path, monkeypatch):
+    from cmslabs.selection import processor
+
+    original = processor.write_part
+    monkeypatch.setattr(processor, "write_part", lambda _, *rest: original(tmp_path / "other machine", *rest))
+    with pytest.raises(JobError, match="did not arrive"):
+        select(DIMUON, fileset(zz=simulation(files[0])), tmp_path / "out")
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_what_a_killed_worker_left_is_tidied_up(files, tmp_path, monkeypatch):
+    from cmslabs.selection import run
+
+    original = run.Run.process
+
+    def interrupted(self, names, what):
+        original(self, names, what)
+        if names:
+            place = self.folder.path / "table" / "dataset=zz" / "systematic=nominal"
+            (place / ".part-abc-part-1.parquet").write_bytes(b"half")
+
+    monkeypatch.setattr(run.Run, "process", interrupted)
+    select(DIMUON, fileset(zz=simulation(files[0])), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("**/.part-*"))
 
 
 def test_nothing_is_printed(files, tmp_path, capfd):

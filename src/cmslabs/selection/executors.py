@@ -6,6 +6,7 @@ The executors are coffea's; here they are chosen, opened, watched and closed.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import os
@@ -144,7 +145,7 @@ def open_executor(
     check_executor(kind, workers, scheduler)
     processor = require("coffea.processor", "cms")
     n = 1 if kind == "iterative" else workers or _cores()
-    with bars(progress):
+    with bars(progress) as console:
         if kind == "iterative":
             yield Workers(kind, 1, processor.IterativeExecutor(status=progress, retries=0))
         elif kind == "futures":
@@ -152,6 +153,8 @@ def open_executor(
                 yield Workers(kind, n, processor.FuturesExecutor(workers=n, pool=pool, status=progress, retries=0))
         else:
             with _client(n, scheduler) as client:
+                if scheduler is not None or importlib.util.find_spec("bokeh"):
+                    console.print(f"Dask dashboard: {client.dashboard_link}")
                 yield Workers(
                     kind,
                     n if scheduler is None else len(client.scheduler_info(n_workers=-1)["workers"]),
@@ -221,7 +224,7 @@ def _connect(distributed: Any, address: str) -> Any:
 
 
 @contextlib.contextmanager
-def bars(show: bool) -> Iterator[None]:
+def bars(show: bool) -> Iterator[Any]:
     """coffea draws its progress bars on stdout, which is for results: on stderr, or nowhere."""
     console = require("coffea.util", "cms").coffea_console
     file, quiet, jupyter = console.file, console.quiet, console.is_jupyter
@@ -229,6 +232,6 @@ def bars(show: bool) -> Iterator[None]:
     # In a notebook even a quiet bar would leave an empty widget.
     console.file, console.quiet, console.is_jupyter = sys.stderr, not show, jupyter and show
     try:
-        yield
+        yield console
     finally:
         console.file, console.quiet, console.is_jupyter = own_file, quiet, jupyter

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cmslabs.data.fileset import Fileset
-from cmslabs.errors import DataError
+from cmslabs.errors import DataError, JobError
 from cmslabs.io import versions
 from cmslabs.objects.golden import GoldenRuns
 from cmslabs.selection.analysis import Analysis
@@ -86,6 +86,7 @@ class Run:
             with self._stage("simulation"):
                 self.process(self._names("simulation"), "Simulation")
             with self._stage("writing"):
+                self.folder.tidy()
                 cutflow = Cutflow.sum(self.results[name]["cutflow"] for name in self.fileset.datasets)
                 cutflow.write(self.folder.path)
                 histograms = merge_histograms(self.results[name]["histograms"] for name in self.fileset.datasets)
@@ -123,6 +124,18 @@ class Run:
             todo = [name for name in todo if name in failed]
             for name in todo:
                 remove_parts(self.folder.path, name)
+        self._check_parts(names)
+
+    def _check_parts(self, names: Sequence[str]) -> None:
+        """Workers on other machines write into a folder of that name, wherever that is."""
+        parts = [part for name in names for part in self.results[name]["parts"]]
+        lost = [part for part in parts if not (self.folder.path / part).is_file()]
+        if lost:
+            raise JobError(
+                f"{len(lost)} of {len(parts)} parts of the table did not arrive: the workers do not see this folder.",
+                where=self.folder.path.resolve(),
+                remedy="Choose a folder on a file system that all workers share.",
+            )
 
     def processor(self) -> Any:
         """The processor with the scales as they are known now."""

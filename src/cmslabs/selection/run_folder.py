@@ -89,6 +89,11 @@ class RunFolder:
             # The order of triggers is their priority, that of data sets the order of the report.
             write_json(self.path / name, content, sort_keys=False)
 
+    def tidy(self) -> None:
+        """Remove what workers that were killed had begun to write."""
+        for path in (self.path / TABLE_FOLDER).glob("**/.part-*"):
+            path.unlink(missing_ok=True)
+
     def _refuse_others(self) -> None:
         there = [] if not self.path.exists() else [path.name for path in self.path.iterdir() if path.name != _LOCK]
         if not there:
