@@ -73,6 +73,8 @@ def test_cutflow_by_hand(finished, expected):
     assert flow.cuts == by_hand.CUTS
     generated = [SCALE * event["genWeight"] for _, _, event, _ in rows]
     close(flow.sequential[0], generated)
+    # The sum of weights is what scales are made of: it has none itself.
+    assert finished[0]["sum_weights"] == pytest.approx(math.fsum(event["genWeight"] for _, _, event, _ in rows))
     for n, cut in enumerate(flow.cuts):
         passes = [all(row[0][name] for name in flow.cuts[: n + 1]) for row in rows]
         close(flow.sequential[n + 1], [w for w, good in zip(generated, passes, strict=True) if good])
