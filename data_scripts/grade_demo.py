@@ -30,6 +30,8 @@ MISTAKES = {
         "poisson.sf(on - 1, off * share / (1 - share))",
         3.0,
     ),
+    "lab3-selection": ("cuts", "if other != name", "if other == name", 3.0),
+    "lab4-systematics": ("scale", "factor * muons.pt", "muons.pt / factor", 2.0),
 }
 
 

@@ -14,6 +14,8 @@ from nbgrader_plugins import LmsExportPlugin
 from submissions import (
     LAB1,
     LAB2,
+    LAB3,
+    LAB4,
     answered,
     cell_named,
     grade_id,
@@ -149,6 +151,8 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
     [
         (LAB1, "wrong-mass", "0.707 times the right one"),
         (LAB2, "wrong-search", "wrong, should be 4.4% to 5.0%"),
+        (LAB3, "wrong-zpair", "is the best mass, not None"),
+        (LAB4, "wrong-chisquare", "0.667, not 1.000"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, student, reason):

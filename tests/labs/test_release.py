@@ -11,7 +11,7 @@ import pytest
 import yaml
 from course import Course, lab_names
 from nbgrader.nbgraderformat import MetadataValidator
-from submissions import LAB1, LAB2, ROOT, cell_named, grade_id, points_of, read_lab, wrong_answers
+from submissions import LAB1, LAB2, LAB3, LAB4, ROOT, cell_named, grade_id, points_of, read_lab, wrong_answers
 
 import cmslabs
 
@@ -20,7 +20,7 @@ KINDS = ("source", "release")
 #: The package and what it needs anyway, and two modules of Python.
 STUDENT_IMPORTS = {"cmslabs", "numpy", "scipy", "awkward", "hist", "matplotlib", "mplhep", "math", "statistics"}
 #: What given cells with a label, and checks, may use besides.
-LABELLED_IMPORTS = {"hashlib", "random"}
+LABELLED_IMPORTS = {"gzip", "hashlib", "json", "random"}
 SET_UP_IMPORTS = {"importlib", "pathlib", "subprocess", "sys", "tempfile"}
 
 
@@ -30,7 +30,7 @@ def is_set_up(cell) -> bool:
 
 
 def test_there_are_labs():
-    assert {LAB1, LAB2} <= set(LABS)
+    assert {LAB1, LAB2, LAB3, LAB4} <= set(LABS)
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -23,6 +23,8 @@ MEGABYTES, SECONDS = 2000, 45
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 GRADER_LOADED = 'import sys; print([name for name in sys.modules if name.startswith("nbgrader")])'
 BLOCKED = 'raise ModuleNotFoundError("a student has no grader", name="nbgrader")\n'
+#: On Colab only the package itself is installed, without the extra `cms`.
+NOT_ON_COLAB = ("coffea", "correctionlib", "dask", "distributed")
 
 
 def execute(notebook, folder, **environment: str):
@@ -40,9 +42,10 @@ def printed(cell) -> str:
 
 @pytest.mark.parametrize("lab", lab_names())
 def test_a_lab_runs_fast_and_small_and_without_a_grader(lab, tmp_path):
-    """The kernel finds a package `nbgrader` that cannot be imported, and neither the repository nor a cache."""
-    (tmp_path / "blocked" / "nbgrader").mkdir(parents=True)
-    (tmp_path / "blocked" / "nbgrader" / "__init__.py").write_text(BLOCKED)
+    """The kernel finds neither the grader nor coffea, which cannot be imported, nor the repository, nor a cache."""
+    for name in ("nbgrader", *NOT_ON_COLAB):
+        (tmp_path / "blocked" / name).mkdir(parents=True)
+        (tmp_path / "blocked" / name / "__init__.py").write_text(BLOCKED.replace("nbgrader", name))
     (tmp_path / "empty").mkdir()
     notebook = read_lab("source", lab)
     notebook.cells += [new_code_cell(PEAK), new_code_cell(GRADER_LOADED)]

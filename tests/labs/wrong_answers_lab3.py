@@ -149,7 +149,7 @@ def best_pair(muons):
     two = ak.pad_none(muons, 2)
     together = mass(two[:, 0], two[:, 1])
     good = (two[:, 0].charge != two[:, 1].charge) & (together > 12) & (together < 120)
-    return ak.where(ak.fill_none(good, False), together, None)
+    return ak.mask(together, ak.fill_none(good, False))
 """,
         "charges ignored": changed(PAIR, ("(first.charge != second.charge) & ", "")),
         "same charge": changed(PAIR, ("first.charge != second.charge", "first.charge == second.charge")),
