@@ -222,6 +222,18 @@ def test_the_legend_hides_no_data(shape, log):
     assert low < tops.max()
 
 
+@pytest.mark.parametrize("shape", ["peak", "flat"])
+def test_nothing_invisible_widens_the_figure(shape):
+    """Notebooks cut the figure to what is drawn; what is drawn lies inside of it."""
+    ax, _ = plot_comparison(spectra(shape), stack=STACK, **MASS)
+    figure = ax.figure
+    figure.canvas.draw()
+    box = figure.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert (box.x1, box.y1) <= tuple(figure.get_size_inches())
+
+
 def test_text_is_readable_on_a_phone():
     """On a screen 390 pixels wide the smallest letters are 11 pixels high, as everywhere in the house."""
     ax, panel = plot_comparison(spectra(), stack=STACK, note="a note", **MASS)

@@ -200,7 +200,9 @@ def _draw_ratio(panel: Axes, observed, expected, others, interval, shown, wanted
     inside = drawn & (points >= low) & (points <= high)
     _draw_points(panel, observed, points, (interval[0] * divide, interval[1] * divide), inside, None)
     for mark, far, edge in (("^", drawn & (points > high), high), ("v", drawn & (points < low), low)):
-        panel.plot(observed.centres[far], np.full(far.sum(), edge), mark, color="black", markersize=6, clip_on=False)
+        if far.any():  # An empty line that is not clipped would claim the figure's corner.
+            x = observed.centres[far]
+            panel.plot(x, np.full_like(x, edge), mark, color="black", markersize=6, clip_on=False)
     panel.set_ylim(low, high)
     panel.set_ylabel("Ratio", loc="center")
 
