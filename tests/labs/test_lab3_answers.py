@@ -35,12 +35,6 @@ def kernel() -> dict:
     return names
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """The last check writes the analysis file where the notebook runs."""
-    monkeypatch.chdir(tmp_path)
-
-
 def points(task: str, answer: str, names: dict | None = None) -> float:
     """The points that the check of `task` gives to `answer`."""
     return checked(LAB3, task, answer, names or kernel())

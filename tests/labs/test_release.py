@@ -20,7 +20,7 @@ KINDS = ("source", "release")
 #: The package and what it needs anyway, and two modules of Python.
 STUDENT_IMPORTS = {"cmslabs", "numpy", "scipy", "awkward", "hist", "matplotlib", "mplhep", "math", "statistics"}
 #: What given cells with a label, and checks, may use besides.
-LABELLED_IMPORTS = {"gzip", "hashlib", "json", "random"}
+LABELLED_IMPORTS = {"gzip", "hashlib", "json", "pathlib", "random", "tempfile"}
 SET_UP_IMPORTS = {"importlib", "pathlib", "subprocess", "sys", "tempfile"}
 
 
