@@ -22,6 +22,7 @@ from cmslabs.selection.table import read_selected
 
 pytest.importorskip("coffea")
 
+FOUR = load_analysis("four-lepton")
 PATIENT = ["missing={filters: skip, triggers: skip, weights: skip, columns: skip}", "weights=[genWeight]"]
 REAL = [
     "nano_dimuon.root",
@@ -200,6 +201,19 @@ def test_a_fileset_of_skims(file, tmp_path):
     select(DIMUON, chosen, tmp_path / "root")
     select(DIMUON, again, tmp_path / "skim")
     same_result(tmp_path / "root", tmp_path / "skim")
+
+
+def test_the_bundled_fileset(tmp_path):
+    """Several processes in one file, pseudo-data with a list of good sections, triggers and corrections."""
+    target, reports = skim_fileset(load_fileset("samples-fourlepton"), tmp_path / "skims", analysis=FOUR)
+    assert len({report["out"] for report in reports}) == len(reports) == 2
+    found = [
+        select(FOUR, source, tmp_path / name) for name, source in (("root", "samples-fourlepton"), ("skim", target))
+    ]
+    same_result(tmp_path / "root", tmp_path / "skim")
+    assert found[0].datasets == found[1].datasets
+    assert found[0].luminosity == found[1].luminosity
+    assert found[0].skipped_files == ()
 
 
 def test_what_is_there_is_left_alone(file, tmp_path):

@@ -36,12 +36,12 @@ _NUMBERS_PER_CHUNK = 20_000_000
 _NUMBERS_PER_BRANCH = 4
 _MAX_CHUNK = 100_000
 
-_LEPTON = ("pt", "eta", "phi", "mass", "charge", "sip3d", "pfRelIso03_all")
+_LEPTON = ("pt", "eta", "phi", "mass", "charge", "sip3d")
 _JET = ("pt", "eta", "phi", "mass", "jetId")
 #: What the objects and channels look at; cuts can be changed without making the skim again.
 _COLLECTIONS = {
     "Muon": (*_LEPTON, "pfRelIso04_all", "looseId", "mediumId", "tightId"),
-    "Electron": (*_LEPTON, "cutBased"),
+    "Electron": (*_LEPTON, "pfRelIso03_all", "cutBased"),
     "Jet": _JET,
     "FatJet": (*_JET, "msoftdrop", "tau1", "tau2", "tau3", "tau4"),
     "MET": ("pt", "phi"),
@@ -52,6 +52,8 @@ _COLLECTIONS = {
 }
 _NOT_IN = {"dimuon": {"FatJet", "Electron"}, "four-lepton": {"FatJet"}}
 _SCALARS = ("genWeight", "simProcess")
+#: What only weights of simulated events are made of.
+_OF_SIMULATION = ("genWeight", "simProcess", "Pileup.", "L1PreFiringWeight.")
 
 
 def needed_branches(analysis: Analysis) -> list[str]:
@@ -125,7 +127,8 @@ def skim(
     for path in map(os.fspath, paths):
         target = Path(out) / f"{path.rpartition('/')[2].removesuffix('.root')}.parquet"
         if target in tasks:
-            raise ConfigError(f"would be made of {tasks[target].path} and of {path}.", where=target, remedy=_RENAME)
+            what = f"would be made of {tasks[target].path} and of {path}."
+            raise ConfigError(what, where=target, remedy="Write them into different folders, one call for each.")
         wanted = [] if analysis is None else needed_branches(analysis)
         tasks[target] = _Task(path, target, tuple(wanted), tuple(branches), overwrite)
     with open_executor("futures" if workers > 1 else "iterative", workers=workers, progress=progress) as opened:
@@ -134,9 +137,6 @@ def skim(
         if isinstance(answer, Exception):
             raise answer
     return answers
-
-
-_RENAME = "Write them into different folders, one call for each."
 
 
 def skim_fileset(fileset: Fileset, out: str | os.PathLike, **options: Any) -> tuple[Path, list[dict[str, Any]]]:
@@ -196,7 +196,9 @@ def _skim_file(task: _Task) -> dict[str, Any]:
         try:
             leaves |= {leaf.branch: leaf for leaf in choose(nano.leaves, [name], task.path)}
         except MissingBranchError:
-            not_there.append(name)
+            # Data need no weights, and only our own files say which process an event is of.
+            if name != "simProcess" and (nano.simulation or not name.startswith(_OF_SIMULATION)):
+                not_there.append(name)
     # In the order of the file: the same branches make the same skim, whoever asked for them.
     chosen = [leaf for leaf in nano.leaves if leaf.branch in leaves]
     names = [leaf.name for leaf in chosen]
