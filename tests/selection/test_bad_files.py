@@ -95,6 +95,7 @@ def test_a_file_that_breaks_in_the_middle_stops_with_its_name(files, broken, tmp
     assert not (tmp_path / "out" / ".stop").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_breaks_in_the_middle_counts_not_at_all(files, broken, tmp_path):
     chosen = fileset(zz=simulation(files[0], broken, files[2]), dy=simulation(files[1]), observed=data(files[2]))
     report = select(DIMUON, chosen, tmp_path / "out", chunk_size=100, skip_bad_files=True)
@@ -116,6 +117,7 @@ def _sum_of_three(files):
         return 3 * float(np.sum(file["Runs"]["genEventSumw"].array()))
 
 
+@pytest.mark.slow
 def test_two_files_break(files, broken, tmp_path):
     other = corrupt(files[2], "run", 2, target=tmp_path / "other.root")
     chosen = fileset(zz=simulation(broken, files[0], other), dy=simulation(files[1], other))

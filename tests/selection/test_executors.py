@@ -115,6 +115,7 @@ def test_an_unreachable_scheduler_leaves_the_old_result(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_futures_give_the_very_result_of_one_process(tmp_path):
     files = [write_events(tmp_path / f"{i}.root", 300, first=300 * i) for i in range(3)]
     chosen = fileset(zz=simulation(*files[:2]), dy=simulation(files[2], pb=30.0))
