@@ -145,5 +145,6 @@ def run_items(
         guard=guard,
     )
     with workers.watched():
-        result = runner.run(list(items), processor)
+        # Each chunk is read once: uproot's cache would only keep 100 MB of them in every worker.
+        result = runner.run(list(items), processor, uproot_options={"array_cache": None})
     return result["out"].totals(), result["out"].failures, result.get("metrics", {})
