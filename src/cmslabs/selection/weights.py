@@ -78,7 +78,8 @@ class EventWeights:
     ----------
     nominal : ndarray, shape (n_events,)
     variations : dict of ndarray
-        ``pileupUp``, ``pileupDown``, ...: full weights, `nominal` with one factor replaced.
+        ``pileupUp``, ``pileupDown``, ...: full weights, `nominal` with one factor replaced.  Those of a weight that
+        was left out are `nominal`: files with it and files without it can then be added.
     steps : dict of ndarray
         The factors, whose product is `nominal`.
     skipped : dict of str
@@ -146,17 +147,22 @@ def event_weights(
             continue
         if made is not None:
             steps[name] = made
-    return _combine(steps, skipped, len(events))
+    varied = [name for name in dict.fromkeys(asked) if name != "genWeight" and (name in steps or name in skipped)]
+    return _combine(steps, skipped, varied, len(events))
 
 
-def _combine(steps: dict[str, Varied | np.ndarray], skipped: dict[str, str], n_events: int) -> EventWeights:
-    """Multiply the factors; in a variation one of them is replaced."""
+def _combine(
+    steps: dict[str, Varied | np.ndarray], skipped: dict[str, str], varied: list[str], n_events: int
+) -> EventWeights:
+    """Multiply the factors; in a variation one of them is replaced, if it is there."""
     factors = {name: step.nominal if isinstance(step, Varied) else step for name, step in steps.items()}
     variations, counts = {}, {}
-    for name, step in steps.items():
-        if isinstance(step, Varied):
-            for label, values in (("Up", step.up), ("Down", step.down)):
-                variations[f"{name}{label}"] = _product(factors | {name: values}, n_events)
+    for name in varied:
+        step = steps.get(name)
+        for label in ("Up", "Down"):
+            other = {} if step is None else {name: step.up if label == "Up" else step.down}
+            variations[f"{name}{label}"] = _product(factors | other, n_events)
+        if step is not None:
             counts |= {f"{name} {rule}": count for rule, count in step.counts.items()}
     return EventWeights(_product(factors, n_events), variations, factors, skipped, counts)
 
