@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -103,3 +104,25 @@ def test_only_plain_formats(folder):
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")}
     assert kinds == {".json", ".csv", ".txt", ".parquet"}
     assert json.loads((folder / "histograms.json").read_text())["format"].startswith("cmslabs")
+
+
+@pytest.mark.parametrize("systematic", ["nominal", "muonScaleUp"])
+@pytest.mark.parametrize("change", ["lost", "doubled", "lost data set", "strange data set"])
+def test_a_table_that_is_not_that_of_the_run_is_refused(tmp_path, folder, change, systematic):
+    """Fewer or more files of the table are fewer or more events, and nothing else would say so."""
+    copy = shutil.copytree(folder, tmp_path / "out")
+    there = copy / "table" / "dataset=p0"
+    part = max((there / f"systematic={systematic}").iterdir(), key=lambda path: path.stat().st_size)
+    rows = len(read_results(copy).table(systematic=systematic))
+    if change == "lost":
+        part.unlink()
+    elif change == "doubled":
+        shutil.copy(part, part.with_name("part-000000000000-000000000000-000000000001.parquet"))
+    elif change == "lost data set":
+        shutil.rmtree(there)
+    else:
+        shutil.copytree(there, there.with_name("dataset=p3"))
+    results = read_results(copy)
+    with pytest.raises(DataError, match=r"the table of 'p[03]' has"):
+        results.table(systematic=systematic)
+    assert 0 < len(results.table("p1", systematic)) < rows

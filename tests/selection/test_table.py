@@ -151,6 +151,28 @@ def test_a_variation_that_one_simulated_data_set_lacks_is_not_replaced(tmp_path)
         read_selected(tmp_path, systematic="muonScaleUp")
 
 
+def test_parts_that_do_not_belong_together_are_refused(tmp_path):
+    """Joined, the rows of one would have NaN in the other's columns."""
+    first = write(tmp_path, 0, 3)[1].path
+    other = write(tmp_path, 3, 3)[1].path
+    assert len(read_selected(tmp_path)) == 6
+    whole = pq.read_table(tmp_path / other)
+    pq.write_table(whole.drop(["mass"]), tmp_path / other)
+    with pytest.raises(DataError, match="has other columns than part-"):
+        read_selected(tmp_path)
+    pq.write_table(whole.replace_schema_metadata({}), tmp_path / other)
+    with pytest.raises(DataError, match="does not say where it comes from"):
+        read_selected(tmp_path)
+    (tmp_path / first).unlink()
+    with pytest.raises(DataError, match="does not say where it comes from"):
+        read_selected(tmp_path)
+
+
+def test_a_data_set_that_is_named_twice_counts_once(tmp_path):
+    write(tmp_path, 0, 3)
+    assert len(read_selected(tmp_path, ["zz", "zz"])) == 3
+
+
 def test_a_damaged_part_is_named(tmp_path):
     _, part = write(tmp_path, 0, 5)
     path = tmp_path / part.path

@@ -53,8 +53,29 @@ class Results:
         systematic: str = "nominal",
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """The selected events: see `cmslabs.selection.table.read_selected`."""
-        return read_selected(self.folder, dataset, systematic, columns)
+        """The selected events: see `cmslabs.selection.table.read_selected`.
+
+        Raises
+        ------
+        DataError
+            Also if there are not as many as the cutflow says: a part of the table was lost, or came later.
+        """
+        frame = read_selected(self.folder, dataset, systematic, columns)
+        found = frame["dataset"].value_counts().to_dict()
+        expected = {
+            # Data does not vary.
+            name: flow.selected.get(systematic, flow.selected.get("nominal", (0,)))[0]
+            for name, flow in self.cutflow.flows.items()
+            if dataset is None or name in found
+        }
+        for name in {**expected, **found}:
+            if found.get(name) != expected.get(name):
+                raise DataError(
+                    f"the table of '{name}' has {found.get(name, 'no')} rows, the cutflow {expected.get(name, 'no')}.",
+                    where=self.folder,
+                    remedy="Files of the table were removed or added: run it again.",
+                )
+        return frame
 
     @property
     def simulated(self) -> bool:

@@ -153,13 +153,15 @@ def read_selected(
     there = selected_parts(folder)
     if not there:
         raise DataError("has no table of selected events.", where=folder, remedy="Run cmslabs select --out FOLDER.")
-    names = list(there) if dataset is None else [dataset] if isinstance(dataset, str) else list(dataset)
+    names = list(there) if dataset is None else [dataset] if isinstance(dataset, str) else list(dict.fromkeys(dataset))
     varied = {key for systematics in there.values() for key in systematics}
     _known(systematic, varied, "systematic", folder)
     frames, units, simulation = [], {}, {}
     for name in names:
         _known(name, there, "data set", folder)
-        read = [read_table(path, columns) for path in _parts_of(name, there[name], systematic)]
+        paths = _parts_of(name, there[name], systematic)
+        read = [read_table(path, columns) for path in paths]
+        _check_parts(paths, read)
         units |= read[0].attrs["provenance"]["units"]
         simulation[name] = read[0].attrs["provenance"]["simulation"]
         frames.append(pd.concat(_with_rows(read), ignore_index=True))
@@ -181,6 +183,18 @@ def _parts_of(dataset: str, systematics: Mapping[str, list[Path]], systematic: s
         where=next(iter(systematics.values()))[0].parent.parent,
         remedy=f"It has: {', '.join(systematics)}.",
     )
+
+
+def _check_parts(paths: Sequence[Path], read: Sequence[pd.DataFrame]) -> None:
+    """All parts of a data set are of one run: where a column is missing, pandas would fill NaN in."""
+    for path, frame in zip(paths, read, strict=True):
+        if frame.attrs.get("provenance") is None:
+            what = "does not say where it comes from"
+        elif list(frame.columns) != list(read[0].columns):
+            what = f"has other columns than {paths[0].name}"
+        else:
+            continue
+        raise DataError(f"{what}.", where=path, remedy="It is no part of this run: remove it, or run it again.")
 
 
 def _with_rows(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
