@@ -167,6 +167,16 @@ def test_text_table_shows_the_numbers():
         lambda content: content["datasets"]["a"]["sequential"].append([1, 2]),
         lambda content: content["datasets"]["a"].pop("cuts"),
         lambda content: content["datasets"]["a"].update(weights=[["x", "many", 1, 1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", math.inf, 1, 1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", 1.5, 1, 1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", -1, 1, 1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", 1, math.nan, 1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", 1, 1, -1]]),
+        lambda content: content["datasets"]["a"].update(weights=[["x", 1, "1", 1]]),
+        lambda content: content["datasets"]["a"]["n_minus_1"].pop(),
+        lambda content: content["datasets"]["a"].update(cuts=list(range(len(content["datasets"]["a"]["cuts"])))),
+        lambda content: content["datasets"]["a"].update(cuts="".join(name[0] for name in ("mass", "id"))),
+        lambda content: content.update(datasets=[]),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change):

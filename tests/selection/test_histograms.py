@@ -135,6 +135,9 @@ def test_plain_json_without_pickle_and_the_same_bytes(tmp_path):
         lambda content: content["histograms"]["h"]["storage"].update(values=[1.0, 2.0]),
         lambda content: content["histograms"]["h"]["storage"].update(type="magic"),
         lambda content: content["histograms"]["h"].update(axes=[1]),
+        lambda content: content["histograms"]["h"]["axes"].reverse(),
+        lambda content: content["histograms"]["h"]["axes"][1].update(categories=["up", "up"]),
+        lambda content: content["histograms"]["h"]["storage"].update(type="double"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -209,7 +210,7 @@ def read_cutflow(path: str | os.PathLike) -> Cutflow:
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         return Cutflow({name: _flow(content["datasets"][name]) for name in content["order"]})
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise DataError(
             f"is no cutflow of cmslabs ({type(error).__name__}: {error}).",
             where=path,
@@ -218,8 +219,13 @@ def read_cutflow(path: str | os.PathLike) -> Cutflow:
 
 
 def _flow(entry: Mapping[str, Any]) -> Flow:
+    cuts = entry["cuts"]
+    if not isinstance(cuts, list) or not all(isinstance(cut, str) for cut in cuts):
+        raise ValueError("the cuts have no names")
+    if (len(entry["sequential"]), len(entry["n_minus_1"])) != (len(cuts) + 1, len(cuts)):
+        raise ValueError("the numbers of lines and of cuts differ")
     return Flow(
-        cuts=tuple(entry["cuts"]),
+        cuts=tuple(cuts),
         sequential=tuple(_total(line) for line in entry["sequential"]),
         n_minus_1=tuple(_total(line) for line in entry["n_minus_1"]),
         weights={line[0]: _total(line[1:]) for line in entry["weights"]},
@@ -229,7 +235,11 @@ def _flow(entry: Mapping[str, Any]) -> Flow:
 
 def _total(line: list) -> Totals:
     events, weighted, squares = line
-    return int(events), float(weighted), float(squares)
+    if type(events) is not int or events < 0:
+        raise ValueError(f"{events!r} is no number of events")
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in (weighted, squares)) or squares < 0:
+        raise ValueError(f"{weighted!r} and {squares!r} are no sums of weights and of their squares")
+    return events, float(weighted), float(squares)
 
 
 _COLUMNS = (

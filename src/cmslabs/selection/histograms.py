@@ -148,6 +148,14 @@ def _from_json(name: str, entry: dict[str, Any]) -> hist.Hist:
 
     storage = {key: np.asarray(value) if isinstance(value, list) else value for key, value in entry["storage"].items()}
     histogram = from_uhi({**entry, "storage": storage})
+    if tuple(histogram.axes.name[:2]) != ("dataset", "systematic") or len(histogram.axes) != 3:
+        raise ValueError(f"{name} has the axes {', '.join(histogram.axes.name)}")
+    if histogram.storage_type is not hist.storage.Weight:
+        raise ValueError(f"{name} has no sums of squared weights")
+    for labels, told in zip(histogram.axes[:2], entry["axes"], strict=False):
+        # boost-histogram keeps a name that stands twice, and its second row is never found.
+        if len(set(labels)) < len(told["categories"]):
+            raise ValueError(f"{name} has a category twice")
     # Not every version of hist keeps the name.
     histogram.name = name
     return histogram
