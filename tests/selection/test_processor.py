@@ -9,6 +9,7 @@ import dimuon_by_hand as by_hand
 import numpy as np
 import pytest
 from correction_makers import official
+from run_files import write_events
 from running import data, run, sample, simulation
 
 from cmslabs.errors import ConfigError
@@ -21,7 +22,7 @@ from cmslabs.selection.corrections import Corrections
 from cmslabs.selection.cutflow import Cutflow
 from cmslabs.selection.histograms import merge_histograms
 from cmslabs.selection.inputs import DatasetInfo
-from cmslabs.selection.preselection import preselect
+from cmslabs.selection.preselection import preselect, unread_primaries
 from cmslabs.selection.processor import SelectionProcessor
 from cmslabs.selection.table import read_selected, selected_parts
 
@@ -245,6 +246,34 @@ def test_data_sets_of_one_file_add_up_to_the_whole(analysis, corrections, tmp_pa
         np.testing.assert_allclose(added.values(flow=True), histogram[{"dataset": 0}].values(flow=True), rtol=1e-9)
     ids = read_selected(tmp_path / "parts")[["run", "luminosityBlock", "event"]]
     assert len(ids) == whole["n_selected"]
+
+
+def test_files_with_and_without_a_weight_can_be_added(tmp_path):
+    """Only the first file can be varied, but the events of the second one are there whatever varies."""
+    analysis = load_analysis("dimuon", ["weights=[genWeight, prefiring]", "missing.weights=skip"])
+    branches = [f"L1PreFiringWeight_{name}" for name in ("Nom", "Up", "Dn")]
+    files = [write_events(tmp_path / "with.root"), write_events(tmp_path / "without.root", first=600, drop=branches)]
+    alone = [run(analysis, {simulation(): [path]}, tmp_path / path.stem)["mc"] for path in files]
+    found = run(analysis, {simulation(): files}, tmp_path / "both")["mc"]
+    assert found["skipped"]["weights"] == {"prefiring": 600}
+    (varied, nothing), both = ([one["cutflow"].flows["mc"].selected for one in alone], found["cutflow"].flows["mc"])
+    assert varied["prefiringUp"][1] < varied["nominal"][1]
+    table = read_selected(tmp_path / "both", "mc")
+    for name in ("prefiringUp", "prefiringDown"):
+        expected = varied[name][1] + nothing["nominal"][1]
+        assert both.selected[name][0] == found["n_selected"]
+        assert both.selected[name][1] == pytest.approx(expected, rel=1e-12)
+        cells = found["histograms"]["mu1_eta"][{"dataset": "mc", "systematic": name}].sum(flow=True)
+        assert cells.value == pytest.approx(expected, rel=1e-12)
+        assert table[f"weight_{name}"].sum() == pytest.approx(expected, rel=1e-12)
+
+
+def test_primary_datasets_without_data_are_known():
+    triggers = {name: {"default": (name,)} for name in "ABC"}
+    analysis = load_analysis("dimuon").model_copy(update={"triggers": triggers})
+    assert unread_primaries(analysis, [data("b", "B"), data("b2", "B"), simulation()]) == ("A", "C")
+    assert unread_primaries(analysis, [data(name, name) for name in "ABC"]) == ()
+    assert unread_primaries(analysis, [simulation()]) == (), "all triggers are what it is made for"
 
 
 def test_an_event_of_two_primary_datasets_counts_once():

@@ -15,7 +15,7 @@ from cmslabs.objects.quality import Decision, event_filters, trigger
 from cmslabs.selection.analysis import Analysis
 from cmslabs.selection.inputs import DatasetInfo
 
-__all__ = ["Preselected", "belonging", "check_triggers", "preselect", "trigger_paths"]
+__all__ = ["Preselected", "belonging", "check_triggers", "preselect", "trigger_paths", "unread_primaries"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,24 @@ def check_triggers(analysis: Analysis, datasets: Iterable[DatasetInfo]) -> None:
                 where=analysis.name,
                 remedy=f"Add its paths to the analysis, or leave '{name}' out.",
             )
+
+
+def unread_primaries(analysis: Analysis, datasets: Iterable[DatasetInfo]) -> tuple[str, ...]:
+    """Primary datasets that have triggers in the analysis, but no data in a run that has data of others.
+
+    Their events are still left out of the data of later ones, since they may be read in another run, and their
+    triggers still let simulation pass: in a comparison of this run's data and simulation, the data are too few.
+
+    Examples
+    --------
+    >>> from cmslabs.selection.analysis import load_analysis
+    >>> paths = {name: {"default": (name,)} for name in ("DoubleMuon", "SingleMuon")}
+    >>> two = load_analysis("dimuon").model_copy(update={"triggers": paths})
+    >>> unread_primaries(two, [DatasetInfo("data", is_data=True, simulated=False, primary="SingleMuon")])
+    ('DoubleMuon',)
+    """
+    there = {info.primary for info in datasets if info.is_data}
+    return tuple(primary for primary in analysis.triggers if primary not in there) if there else ()
 
 
 def preselect(events: ak.Array, analysis: Analysis, info: DatasetInfo, golden: GoldenRuns | None = None) -> Preselected:
