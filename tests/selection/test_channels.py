@@ -327,6 +327,12 @@ def test_columns_that_are_not_there_are_refused_before_reading():
         CHANNELS["dimuon"].check(Analysis(name="x", title="x", channel="dimuon", histograms=histogram))
     with pytest.raises(ConfigError, match="lepton_pt has 3"):
         CHANNELS["dimuon"].check(load_analysis("dimuon", ["lepton_pt=[20, 10, 5]"]))
+    with pytest.raises(ConfigError, match=r"lepton_pt rises.*\[20.0, 10.0\]"):
+        CHANNELS["dimuon"].check(load_analysis("dimuon", ["lepton_pt=[10, 20]"]))
+    CHANNELS["dimuon"].check(load_analysis("dimuon", ["lepton_pt=[10, 10]"]))
+    for name, key in (("dimuon", "dimuon.mass"), ("four-lepton", "z.mass")):
+        with pytest.raises(ConfigError, match=f"{key} goes from 120 to 12"):
+            CHANNELS[name].check(load_analysis(name, [f"{key}=[120, 12]"]))
     for name in NAMES:
         CHANNELS[load_analysis(name).channel].check(load_analysis(name))
 

@@ -13,8 +13,8 @@ from cmslabs.config import StrictModel
 
 __all__ = ["ElectronCuts", "FatJetCuts", "JetCuts", "MuonCuts"]
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class MuonCuts(StrictModel):

@@ -162,8 +162,8 @@ class Corrections:
             raise MissingCorrectionError(
                 f"there is no correction '{name}' (there are: {', '.join(close) or 'none'}).",
                 where=", ".join(self.files) or "corrections",
-                remedy="Give the file that has it, take its weight out of the analysis' weights, or set "
-                "missing.weights to skip.",
+                remedy="Name the file that has it under 'corrections' in the fileset, take its weight out of the "
+                "analysis' weights, or set missing.weights to skip.",
             )
         return self.known[name]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import awkward as ak
 import numpy as np
@@ -118,7 +119,7 @@ class Channel:
     n_leptons: int | None = None
 
     def check(self, analysis: Analysis) -> None:
-        """Make sure that the analysis asks for columns and leptons that there are, before any event is read.
+        """Make sure that the analysis asks for columns, leptons and masses that there can be, before events are read.
 
         Raises
         ------
@@ -140,6 +141,19 @@ class Channel:
                 where=analysis.name,
                 remedy="Give at most one for each.",
             )
+        if any(low < high for low, high in pairwise(analysis.lepton_pt)):
+            raise ConfigError(
+                "lepton_pt rises, but the leading lepton comes first.",
+                where=analysis.name,
+                remedy=f"Write {sorted(analysis.lepton_pt, reverse=True)}.",
+            )
+        for key, (low, high) in {"dimuon.mass": analysis.dimuon.mass, "z.mass": analysis.z.mass}.items():
+            if low >= high:
+                raise ConfigError(
+                    f"{key} goes from {low:g} to {high:g}, and nothing lies between.",
+                    where=analysis.name,
+                    remedy="Give the lower mass first.",
+                )
 
 
 def event_columns(events: ak.Array, rows: np.ndarray, jets: Callable[[], ak.Array]) -> dict[str, Maker]:
