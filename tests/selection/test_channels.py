@@ -330,6 +330,12 @@ def test_columns_that_are_not_there_are_refused_before_reading():
     with pytest.raises(ConfigError, match=r"lepton_pt rises.*\[20.0, 10.0\]"):
         CHANNELS["dimuon"].check(load_analysis("dimuon", ["lepton_pt=[10, 20]"]))
     CHANNELS["dimuon"].check(load_analysis("dimuon", ["lepton_pt=[10, 10]"]))
+    with pytest.raises(ConfigError, match="flavours is empty"):
+        CHANNELS["four-lepton"].check(load_analysis("four-lepton", ["four_lepton.flavours=[]"]))
+    for key in ("muons.pt", "muons.eta", "electrons.pt", "jets.lepton_distance"):
+        for number in (".inf", ".nan"):
+            with pytest.raises(ConfigError, match=key):
+                load_analysis("four-lepton", [f"{key}={number}"])
     for name, key in (("dimuon", "dimuon.mass"), ("four-lepton", "z.mass")):
         with pytest.raises(ConfigError, match=f"{key} goes from 120 to 12"):
             CHANNELS[name].check(load_analysis(name, [f"{key}=[120, 12]"]))

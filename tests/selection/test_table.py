@@ -171,6 +171,8 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path):
 def test_a_data_set_that_is_named_twice_counts_once(tmp_path):
     write(tmp_path, 0, 3)
     assert len(read_selected(tmp_path, ["zz", "zz"])) == 3
+    with pytest.raises(DataError, match="no data set was asked for"):
+        read_selected(tmp_path, [])
 
 
 def test_a_damaged_part_is_named(tmp_path):

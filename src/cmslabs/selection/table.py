@@ -154,6 +154,8 @@ def read_selected(
     if not there:
         raise DataError("has no table of selected events.", where=folder, remedy="Run cmslabs select --out FOLDER.")
     names = list(there) if dataset is None else [dataset] if isinstance(dataset, str) else list(dict.fromkeys(dataset))
+    if not names:
+        raise DataError("no data set was asked for.", where=folder, remedy=f"Try: {', '.join(there)}.")
     varied = {key for systematics in there.values() for key in systematics}
     _known(systematic, varied, "systematic", folder)
     frames, units, simulation = [], {}, {}

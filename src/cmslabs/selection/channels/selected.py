@@ -147,6 +147,12 @@ class Channel:
                 where=analysis.name,
                 remedy=f"Write {sorted(analysis.lepton_pt, reverse=True)}.",
             )
+        if not analysis.four_lepton.flavours:
+            raise ConfigError(
+                "four_lepton.flavours is empty, so that nothing is looked for.",
+                where=analysis.name,
+                remedy="Name one of 4mu, 2e2mu, 4e, or leave it out for all.",
+            )
         for key, (low, high) in {"dimuon.mass": analysis.dimuon.mass, "z.mass": analysis.z.mass}.items():
             if low >= high:
                 raise ConfigError(
