@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.resources import files
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from cmslabs.config import StrictModel, validate
 from cmslabs.errors import ConfigError
 from cmslabs.io import read_json
 
-__all__ = ["Rates", "read_rates"]
+__all__ = ["Rates", "bundled_benchmark", "read_rates"]
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -57,3 +58,20 @@ def read_rates(path: str | os.PathLike) -> Rates:
             "holds no 'numbers.rates'.", where=path, remedy="Take the result of: python benchmarks/selection.py"
         )
     return validate(Rates, content, where=path)
+
+
+def bundled_benchmark() -> dict[str, Any]:
+    """The committed result of ``benchmarks/selection.py``, as it comes with the package.
+
+    Returns
+    -------
+    dict
+        ``numbers``, and the ``commit``, ``config``, ``machine`` and ``versions`` that they come from.
+
+    Examples
+    --------
+    >>> rates = Rates(**bundled_benchmark()["numbers"]["rates"])
+    >>> sorted(rates.by_codec)
+    ['LZ4', 'LZMA', 'ZSTD']
+    """
+    return read_json(str(files("cmslabs.data") / "filesets" / "selection-benchmark.json"))
