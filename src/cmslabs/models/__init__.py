@@ -1,0 +1,1 @@
+"""Models that give every event a score: high means unusual."""
