@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cmslabs.errors import DataError, MissingBranchError
-from cmslabs.plotting.events import plot_event
+from cmslabs.plotting.events import plot_event, plot_jet
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +110,54 @@ def test_a_real_event(real_data):
     ax = plot_event(events.particles[0], jets=cluster_jets(events.particles)[0], simulation=True)
     assert len(markers(ax)[0][0]) == len(events.particles[0])
     ax.figure.canvas.draw()
+
+
+@pytest.fixture
+def jet() -> ak.Array:
+    """A jet of two prongs across the seam of phi."""
+    return ak.Array([{"pt": 90.0, "eta": 0.3, "phi": 3.1}, {"pt": 90.0, "eta": 0.7, "phi": -3.1}])
+
+
+def test_a_jet_lies_around_its_axis(jet):
+    ax = plot_jet(jet, simulation=True, radius=0.8)
+    ((places, sizes),) = markers(ax)
+    np.testing.assert_allclose(places, [[-0.2, 3.1 - np.pi], [0.2, np.pi - 3.1]], atol=0.01)
+    assert sizes[0] == sizes[1]
+    assert ax.get_xlim() == ax.get_ylim() == pytest.approx((-0.88, 0.88))
+    assert [text.get_text() for text in ax.texts] == ["Simulation"]
+
+
+def test_a_jet_may_be_anywhere(jet):
+    turned = ak.zip({"pt": jet.pt, "eta": jet.eta - 1.5, "phi": jet.phi + 1.0})
+    first, second = (markers(plot_jet(one, simulation=True, centre=(eta, phi)))[0][0] for one, eta, phi in
+                     ((jet, 0.5, np.pi), (turned, -1.0, np.pi + 1.0)))  # fmt: skip
+    np.testing.assert_allclose(first, second, atol=1e-12)
+
+
+def test_constituents_take_the_look_of_the_nearest_axis(jet):
+    ax = plot_jet(jet, simulation=True, axes=[(0.3, 3.1), (0.7, -3.1)], centre=(0.5, np.pi))
+    assert [len(places) for places, _ in markers(ax)] == [1, 1]
+    assert len({tuple(c.get_facecolor()[0]) for c in ax.collections}) == 2
+    (crosses,) = ax.lines
+    np.testing.assert_allclose(crosses.get_xdata(), [-0.2, 0.2])
+    assert ax.get_legend() is None
+
+
+def test_parts_of_a_jet_have_names_and_one_scale(jet):
+    soft = ak.Array([{"pt": 45.0, "eta": 0.5, "phi": 3.1}])
+    ax = plot_jet({"kept": jet, "dropped": soft}, simulation=True, pt_max=180.0)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["kept", "dropped"]
+    (_, two), (_, one) = markers(ax)
+    assert two.tolist() == [200.0, 200.0]
+    assert one.tolist() == [100.0]
+
+
+def test_bad_jets_are_refused(jet):
+    with pytest.raises(DataError, match="the jet has no constituent"):
+        plot_jet(jet[:0], simulation=True)
+    with pytest.raises(DataError, match="hold more than one event"):
+        plot_jet(jet[np.newaxis], simulation=True)
+    with pytest.raises(MissingBranchError, match="'kept' have no phi"):
+        plot_jet({"kept": jet[["pt", "eta"]]}, simulation=True)
+    with pytest.raises(DataError, match="not finite"):
+        plot_jet(ak.Array([{"pt": np.nan, "eta": 0.0, "phi": 0.0}]), simulation=True)

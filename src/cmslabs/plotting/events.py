@@ -1,8 +1,8 @@
-"""One event at a time: the detector's cylinder unrolled into the plane of eta and phi."""
+"""One event or one jet at a time: the detector's cylinder unrolled into the plane of eta and phi."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import awkward as ak
@@ -13,7 +13,7 @@ from matplotlib.patches import Ellipse
 from cmslabs.errors import DataError, MissingBranchError
 from cmslabs.plotting.style import COLORS, MARKERS, STYLE, label_axes, new_figure
 
-__all__ = ["plot_event"]
+__all__ = ["plot_event", "plot_jet"]
 
 #: Marker area [points squared] of the hardest object on the plot, and of the softest at least.
 LARGEST, SMALLEST = 400.0, 8.0
@@ -104,6 +104,96 @@ def plot_event(
         place = {"loc": "outside lower center", "ncols": 3} if own else {"loc": "best"}
         (ax.figure if own else ax).legend(**place, fontsize=STYLE["legend.fontsize"], frameon=False)
     return label_axes(ax, simulation, xlabel=r"$\eta$", ylabel=r"$\phi$", yunit="rad", source=source)
+
+
+def plot_jet(
+    constituents: Any,
+    *,
+    simulation: bool,
+    axes: Sequence[tuple[float, float]] | None = None,
+    centre: tuple[float, float] | None = None,
+    radius: float = 1.0,
+    pt_max: float | None = None,
+    source: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show one jet from the inside: where its constituents lie around its axis; area is proportional to pT.
+
+    Parameters
+    ----------
+    constituents : ak.Array of records, or mapping of name to such arrays
+        One jet: records with ``pt`` [GeV], ``eta``, ``phi`` [rad], for example ``events.j1[0]``.  A mapping, such
+        as ``{"kept": ..., "dropped": ...}``, gives each part its own colour and marker.
+    simulation : bool
+        Whether the jet is simulated; printed above the plot.
+    axes : sequence of (eta, phi), optional
+        Axes inside the jet, drawn as crosses.  Constituents that are not a mapping then take the colour and the
+        marker of the nearest one.
+    centre : (eta, phi), optional
+        What lies in the middle; by default the direction of the sum of all constituents.
+    radius : float
+        Radius of the dashed circle around the middle, and, with a tenth more, half the width of the plot.
+    pt_max : float, optional
+        The pT [GeV] that has the largest area: the same number makes several plots comparable.  By default that of
+        the hardest constituent.
+    source, ax
+        As in `plot_event`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Differences to the centre; those in phi are the short way round.
+
+    Raises
+    ------
+    MissingBranchError
+        If pt, eta or phi is missing.
+    DataError
+        If there are several jets, no constituent, or a value that is not finite.
+
+    Examples
+    --------
+    >>> import awkward as ak
+    >>> jet = ak.Array([{"pt": 60.0, "eta": 0.3, "phi": 3.1}, {"pt": 60.0, "eta": 0.5, "phi": -3.1}])
+    >>> ax = plot_jet(jet, simulation=True, axes=[(0.3, 3.1), (0.5, -3.1)])
+    >>> [[round(float(number), 2) for number in marker.get_offsets()[0]] for marker in ax.collections[:2]]
+    [[-0.1, -0.04], [0.1, 0.04]]
+    """
+    split = isinstance(constituents, Mapping)
+    columns = {name: _columns(one, name) for name, one in (constituents if split else {None: constituents}).items()}
+    everything = np.concatenate(list(columns.values()), axis=1)
+    if not everything.size:
+        raise DataError("the jet has no constituent.", remedy="Choose one that has: ak.num(jets) > 0.")
+    centre = _direction(everything) if centre is None else centre
+    crosses = np.empty((2, 0)) if axes is None else _around(np.transpose(np.atleast_2d(axes)), centre)
+    pt_max = everything[0].max() if pt_max is None else pt_max
+    columns = {name: np.concatenate([one[:1], _around(one[1:], centre)]) for name, one in columns.items()}
+    if not split and crosses.size:
+        distance = np.hypot(*(columns[None][1:, :, np.newaxis] - crosses[:, np.newaxis]))
+        columns = {(None, n): columns[None][:, distance.argmin(axis=1) == n] for n in range(crosses.shape[1])}
+    ax = new_figure(height=5.6)[1] if ax is None else ax
+    for index, (name, column) in enumerate(columns.items()):
+        look = {"color": COLORS[(0, 2, 4, 6, 8)[index % 5]], "marker": MARKERS[index % len(MARKERS)]}
+        _scatter(ax, column, pt_max, label=name if split else None, **look)
+    ax.plot(*crosses, linestyle="none", marker="+", color="black", markersize=16, markeredgewidth=2)
+    ax.add_patch(Ellipse((0, 0), 2 * radius, 2 * radius, fill=False, edgecolor=COLORS[8], linestyle="--"))
+    ax.set(xlim=(-1.1 * radius, 1.1 * radius), ylim=(-1.1 * radius, 1.1 * radius), aspect="equal")
+    if split:
+        ax.legend(loc="best", fontsize=STYLE["legend.fontsize"])
+    return label_axes(ax, simulation, xlabel=r"$\Delta\eta$", ylabel=r"$\Delta\phi$", yunit="rad", source=source)
+
+
+def _direction(columns: np.ndarray) -> tuple[float, float]:
+    """eta and phi of the sum of massless particles."""
+    pt, eta, phi = columns
+    px, py, pz = (pt * np.cos(phi)).sum(), (pt * np.sin(phi)).sum(), (pt * np.sinh(eta)).sum()
+    return float(np.arcsinh(pz / np.hypot(px, py))), float(np.arctan2(py, px))
+
+
+def _around(places: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
+    """eta and phi, shape (2, n), as differences to the centre."""
+    turned = np.angle(np.exp(1j * (places[1] - centre[1])))
+    return np.stack([places[0] - centre[0], turned])
 
 
 def _columns(objects: Any, name: Any) -> np.ndarray:
