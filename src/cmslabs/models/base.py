@@ -12,28 +12,29 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import ClassifierTags
+from sklearn.utils.validation import check_is_fitted
 
 from cmslabs.errors import CmslabsError, DataError
-from cmslabs.models.storage import State, read_state, write_state
+from cmslabs.models.checks import ModelInputError, checked_labels, checked_table, refuse_flat_columns
+from cmslabs.models.storage import State, from_plain, read_state, to_plain, write_state
 
 __all__ = ["AnomalyModel", "ModelInputError", "NotFittedModelError"]
 
-
-class ModelInputError(DataError, ValueError):
-    """Numbers that a model cannot be fitted to, or cannot score."""
+#: What a model knows about its table; it is saved apart from what it has learnt.
+_TABLE = ("n_features_in_", "feature_names_in_")
 
 
 class NotFittedModelError(CmslabsError, NotFittedError):
-    """A model was asked for scores before it was fitted."""
+    """A model was asked for scores, or to be saved, before it was fitted."""
 
 
 class AnomalyModel(BaseEstimator):
     """Base of all models.
 
-    A new model writes three methods: ``_fit(X, y)`` learns from a checked array of float64; ``_score(X)`` gives one
-    number per row; and, unless all that it learns are arrays, numbers and fitted scikit-learn estimators,
-    ``_state()`` and ``_restore(state)``.
+    A new model writes two methods: ``_fit(X, y)`` learns from a checked array of float64, and ``_score(X)`` gives one
+    number per row.  What it learns ends in an underscore.  If that is more than arrays, numbers, texts and fitted
+    scikit-learn estimators, it also writes ``_state()`` and ``_restore(state)``.
 
     Attributes
     ----------
@@ -47,6 +48,8 @@ class AnomalyModel(BaseEstimator):
     supervised: ClassVar[bool] = False
     #: Fewest rows that `fit` accepts.
     min_rows: ClassVar[int] = 2
+    #: Numbers of dimensions that `X` may have: 2 is a table; images have 3, or 4 with channels.
+    dimensions: ClassVar[tuple[int, ...]] = (2,)
     #: Whether a column that has one value only is refused: it cannot be standardised.
     needs_spread: ClassVar[bool] = True
 
@@ -63,12 +66,20 @@ class AnomalyModel(BaseEstimator):
         Raises
         ------
         ModelInputError
-            If there are too few rows, a value is not finite, or a column is constant; the message names the column.
+            If there are too few rows, a value is not finite, a column is constant (the message names the column), or
+            a supervised model gets no labels, or labels of one class only.
         """
-        X = self._checked(X, reset=True)
+        X = checked_table(self, X, reset=True)
         if self.needs_spread:
-            self._check_spread(X)
-        self._fit(X, self._checked_labels(y, len(X)))
+            refuse_flat_columns(X, getattr(self, "feature_names_in_", None))
+        y = checked_labels(type(self).__name__, y, len(X)) if self._needs_labels() else None
+        try:
+            self._fit(X, y)
+        except CmslabsError:
+            raise
+        except ValueError as error:
+            # scikit-learn's estimators check their own parameters while they are fitted.
+            raise ModelInputError(f"{type(self).__name__}: {' '.join(str(error).split())}") from error
         return self
 
     def anomaly_score(self, X: Any) -> np.ndarray:
@@ -81,18 +92,13 @@ class AnomalyModel(BaseEstimator):
         ModelInputError
             If the table has other columns than the one that the model was fitted to, or a value is not finite.
         """
-        try:
-            check_is_fitted(self)
-        except NotFittedError as error:
-            raise NotFittedModelError(
-                f"this {type(self).__name__} is not fitted yet.", remedy="Call fit(X) with background events first."
-            ) from error
-        score = np.asarray(self._score(self._checked(X, reset=False)), dtype=np.float64)
-        if not np.isfinite(score).all():
-            first = int(np.flatnonzero(~np.isfinite(score))[0])
+        self._check_fitted()
+        score = np.asarray(self._score(checked_table(self, X, reset=False)), dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(score))
+        if len(bad):
             raise ModelInputError(
-                f"{type(self).__name__} gives a score that is not finite for {int((~np.isfinite(score)).sum())} rows.",
-                where=f"row {first}",
+                f"{type(self).__name__} gives a score that is not finite for {len(bad)} rows.",
+                where=f"row {bad[0]}",
                 remedy="Such a row lies far from all that the model was fitted to; look at it before you drop it.",
             )
         return score
@@ -102,20 +108,22 @@ class AnomalyModel(BaseEstimator):
         return -self.anomaly_score(X)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the fitted model into one file, without pickle."""
-        check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        state = self._state()
-        facts = {
-            "parameters": _plain(self.get_params(deep=False)),
-            "n_features": int(self.n_features_in_),
-            "feature_names": None if names is None else [str(name) for name in names],
-        }
-        write_state(path, type(self), facts, state)
+        """Write the fitted model into one file, without pickle.
+
+        Raises
+        ------
+        NotFittedModelError
+            If there is nothing to write yet.
+        ConfigError
+            If its class is not in `cmslabs.models.registry.MODELS`, or a parameter is no plain value: such a file
+            could not be read again.
+        """
+        self._check_fitted()
+        write_state(path, type(self), self._facts(), self._state())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Read a model that `save` has written.
+        """Read a model that `save` has written: ``AnomalyModel.load`` any, a model's own ``load`` only its kind.
 
         Raises
         ------
@@ -127,12 +135,26 @@ class AnomalyModel(BaseEstimator):
             raise DataError(
                 f"holds a {found.__name__}, not a {cls.__name__}.", where=path, remedy=f"Use {found.__name__}.load."
             )
-        model = found(**facts["parameters"])
-        model.n_features_in_ = facts["n_features"]
-        if facts["feature_names"] is not None:
-            model.feature_names_in_ = np.asarray(facts["feature_names"], dtype=object)
-        model._restore(state)
-        return model
+        try:
+            return found._from_parts(facts, state)
+        except DataError as error:
+            raise DataError(error.what, where=path, remedy=error.remedy) from error
+        except Exception as error:
+            raise DataError(
+                f"is not a whole {found.__name__} ({type(error).__name__}: {error}).",
+                where=path,
+                remedy="Save the model again.",
+            ) from error
+
+    def __sklearn_tags__(self):
+        """What scikit-learn may expect of it."""
+        tags = super().__sklearn_tags__()
+        if self._needs_labels():
+            tags.target_tags.required = True
+            tags.classifier_tags = ClassifierTags(multi_class=False)
+        tags.input_tags.two_d_array = 2 in self.dimensions
+        tags.input_tags.three_d_array = 3 in self.dimensions
+        return tags
 
     # What a new model writes.
 
@@ -142,86 +164,56 @@ class AnomalyModel(BaseEstimator):
     def _score(self, X: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
+    def _needs_labels(self) -> bool:
+        """Whether this model, with its parameters, reads `y`."""
+        return self.supervised
+
     def _state(self) -> State:
         """What was learnt, sorted by how it can be stored safely."""
         state = State()
         for name, value in vars(self).items():
-            if not name.endswith("_") or name.startswith("_") or name in ("n_features_in_", "feature_names_in_"):
+            if not name.endswith("_") or name.startswith("_") or name in _TABLE:
                 continue
             if isinstance(value, np.ndarray):
                 state.arrays[name] = value
             elif isinstance(value, BaseEstimator):
                 state.estimators[name] = value
             else:
-                state.plain[name] = _plain(value)
+                state.plain[name] = to_plain(value, name)
         return state
 
     def _restore(self, state: State) -> None:
-        for name, value in {**state.plain, **state.arrays, **state.estimators}.items():
+        """Take up what `_state` gave."""
+        plain = {name: from_plain(value) for name, value in state.plain.items()}
+        for name, value in {**plain, **state.arrays, **state.estimators}.items():
+            # A file must not replace a method, or a parameter.
+            if not name.isidentifier() or not name.endswith("_") or name.startswith("_") or hasattr(type(self), name):
+                raise DataError(f"holds {name!r}, which is nothing that a model learns.")
             setattr(self, name, value)
 
-    # Checks.
+    # Saving in parts, which an ensemble needs for its members.
 
-    def _checked(self, X: Any, reset: bool) -> np.ndarray:
-        """The table as float64, or an error that says where it is wrong."""
-        self._check_finite(X)
+    def _facts(self) -> dict[str, Any]:
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "parameters": {name: to_plain(value, name) for name, value in self.get_params(deep=False).items()},
+            "n_features": int(self.n_features_in_),
+            "feature_names": None if names is None else [str(name) for name in names],
+        }
+
+    @classmethod
+    def _from_parts(cls, facts: dict[str, Any], state: State) -> Self:
+        model = cls(**{name: from_plain(value) for name, value in facts["parameters"].items()})
+        model.n_features_in_ = int(facts["n_features"])
+        if facts["feature_names"] is not None:
+            model.feature_names_in_ = np.asarray([str(name) for name in facts["feature_names"]], dtype=object)
+        model._restore(state)
+        return model
+
+    def _check_fitted(self) -> None:
         try:
-            return validate_data(
-                self, X, reset=reset, dtype=np.float64, ensure_min_samples=self.min_rows if reset else 1
-            )
-        except ValueError as error:
-            raise ModelInputError(str(error).splitlines()[0]) from error
-
-    def _check_finite(self, X: Any) -> None:
-        """Name the first column of a DataFrame that has a hole; arrays are left to scikit-learn."""
-        for name in getattr(X, "columns", ()):
-            column = np.asarray(X[name])
-            if column.dtype.kind in "fiub" and not np.isfinite(column).all():
-                bad = np.flatnonzero(~np.isfinite(column))
-                raise ModelInputError(
-                    f"column '{name}' holds {len(bad)} values that are NaN or inf.",
-                    where=f"row {bad[0]}",
-                    remedy="Drop these rows, or find out why they have no value.",
-                )
-
-    def _check_spread(self, X: np.ndarray) -> None:
-        low, high = X.min(axis=0), X.max(axis=0)
-        # Standardising divides by the spread; below the precision of a float there is none.
-        flat = np.flatnonzero(high - low <= 1e-12 * np.maximum(np.abs(low), np.abs(high)))
-        if len(flat):
-            names = getattr(self, "feature_names_in_", range(X.shape[1]))
-            raise ModelInputError(
-                f"column '{names[flat[0]]}' is constant ({X[0, flat[0]]:g} in every row).",
-                remedy="It tells nothing about any event: leave it out.",
-            )
-
-    def _checked_labels(self, y: Any, n: int) -> np.ndarray | None:
-        if not self.supervised:
-            return None
-        if y is None:
-            raise ModelInputError(
-                f"{type(self).__name__} needs labels: requires y to be passed, but the target y is None.",
-                remedy="Give fit(X, y) with 0 for background and 1 for signal.",
-            )
-        y = np.asarray(y)
-        if y.shape != (n,):
-            raise ModelInputError(f"{n} rows need {n} labels, not an array of shape {y.shape}.")
-        found = np.unique(y)
-        if len(found) == 1:
-            raise ModelInputError(
-                f"the labels hold one class only ({found[0]}).", remedy="Give background and signal to compare."
-            )
-        return y
-
-
-def _plain(value: Any) -> Any:
-    """Parameters as JSON can hold them: NumPy's numbers become Python's, tuples lists."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value
+            check_is_fitted(self)
+        except NotFittedError as error:
+            raise NotFittedModelError(
+                f"this {type(self).__name__} is not fitted yet.", remedy="Call fit(X) with background events first."
+            ) from error

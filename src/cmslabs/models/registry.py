@@ -10,7 +10,17 @@ from cmslabs.errors import ConfigError, close_names
 __all__ = ["MODELS", "make_model", "model_class"]
 
 #: Name -> module and class.  Modules are imported when they are asked for: torch takes seconds.
-MODELS: dict[str, str] = {}
+MODELS: dict[str, str] = {
+    "norm": "cmslabs.models.trivial:Norm",
+    "single-feature": "cmslabs.models.trivial:SingleFeature",
+    "tau21-sum": "cmslabs.models.trivial:Tau21Sum",
+    "pca": "cmslabs.models.linear:PCA",
+    "isolation-forest": "cmslabs.models.forest:IsolationForest",
+    "kde": "cmslabs.models.density:KDE",
+    "gaussian-mixture": "cmslabs.models.density:GaussianMixture",
+    "boosted-trees": "cmslabs.models.supervised:BoostedTrees",
+    "ensemble": "cmslabs.models.ensemble:Ensemble",
+}
 
 
 def model_class(name: str) -> type:
