@@ -48,8 +48,6 @@ class AnomalyModel(BaseEstimator):
     supervised: ClassVar[bool] = False
     #: Fewest rows that `fit` accepts.
     min_rows: ClassVar[int] = 2
-    #: Numbers of dimensions that `X` may have: 2 is a table; images have 3, or 4 with channels.
-    dimensions: ClassVar[tuple[int, ...]] = (2,)
     #: Whether a column that has one value only is refused: it cannot be standardised.
     needs_spread: ClassVar[bool] = True
 
@@ -69,9 +67,8 @@ class AnomalyModel(BaseEstimator):
             If there are too few rows, a value is not finite, a column is constant (the message names the column), or
             a supervised model gets no labels, or labels of one class only.
         """
-        X = checked_table(self, X, reset=True)
-        if self.needs_spread:
-            refuse_flat_columns(X, getattr(self, "feature_names_in_", None))
+        X = self._checked(X, reset=True)
+        self._check_spread(X)
         y = checked_labels(type(self).__name__, y, len(X)) if self._needs_labels() else None
         try:
             self._fit(X, y)
@@ -93,7 +90,7 @@ class AnomalyModel(BaseEstimator):
             If the table has other columns than the one that the model was fitted to, or a value is not finite.
         """
         self._check_fitted()
-        score = np.asarray(self._score(checked_table(self, X, reset=False)), dtype=np.float64)
+        score = np.asarray(self._score(self._checked(X, reset=False)), dtype=np.float64)
         bad = np.flatnonzero(~np.isfinite(score))
         if len(bad):
             raise ModelInputError(
@@ -152,8 +149,6 @@ class AnomalyModel(BaseEstimator):
         if self._needs_labels():
             tags.target_tags.required = True
             tags.classifier_tags = ClassifierTags(multi_class=False)
-        tags.input_tags.two_d_array = 2 in self.dimensions
-        tags.input_tags.three_d_array = 3 in self.dimensions
         return tags
 
     # What a new model writes.
@@ -190,6 +185,17 @@ class AnomalyModel(BaseEstimator):
             if not name.isidentifier() or not name.endswith("_") or name.startswith("_") or hasattr(type(self), name):
                 raise DataError(f"holds {name!r}, which is nothing that a model learns.")
             setattr(self, name, value)
+
+    # Checks, which a model of other things than tables replaces.
+
+    def _checked(self, X: Any, reset: bool) -> np.ndarray:
+        """The table as an array, or an error that says where it is wrong."""
+        return checked_table(self, X, reset)
+
+    def _check_spread(self, X: np.ndarray) -> None:
+        """Refuse a constant column."""
+        if self.needs_spread:
+            refuse_flat_columns(X, getattr(self, "feature_names_in_", None))
 
     # Saving in parts, which an ensemble needs for its members.
 

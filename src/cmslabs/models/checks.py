@@ -27,42 +27,27 @@ def checked_table(model: BaseEstimator, X: Any, reset: bool) -> np.ndarray:
     Parameters
     ----------
     model : AnomalyModel
-        Its ``min_rows`` and ``dimensions`` say what it needs.  Number and names of the columns are written to it if
-        `reset`, and compared otherwise.
+        Its ``min_rows`` says how many rows it needs.  Number and names of the columns are written to it if `reset`, and
+        compared otherwise.
     X : DataFrame or array_like
 
     Returns
     -------
     ndarray
-        float64 of shape (n_events, n_features); images keep float32 and their shape.
+        float64, shape (n_events, n_features).
 
     Raises
     ------
     ModelInputError
         If values are missing, not numbers or not finite; if there are too few rows, or other columns than in `fit`.
     """
-    images = model.dimensions != (2,)
     _check_finite(X)
+    least = model.min_rows if reset else 1
     try:
-        X = validate_data(
-            model,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32] if images else np.float64,
-            ensure_min_samples=model.min_rows if reset else 1,
-            allow_nd=images,
-            ensure_2d=not images,
-        )
+        return validate_data(model, X, reset=reset, dtype=np.float64, ensure_min_samples=least)
     except ValueError as error:
         # scikit-learn's text has several lines; the later ones name the columns.
         raise ModelInputError(" ".join(str(error).split())) from error
-    if X.ndim not in model.dimensions:
-        wanted = " or ".join(str(n) for n in model.dimensions)
-        raise ModelInputError(
-            f"{type(model).__name__} takes arrays of {wanted} dimensions, not of {X.ndim} (shape {X.shape}).",
-            remedy="The first one counts the events.",
-        )
-    return X
 
 
 def checked_labels(model: str, y: Any, n: int) -> np.ndarray:

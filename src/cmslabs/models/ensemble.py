@@ -68,13 +68,17 @@ class Ensemble(AnomalyModel):
         self.parameters = parameters
         self.random_state = random_state
 
-    @property
-    def dimensions(self) -> tuple[int, ...]:
-        """Those of its model."""
-        return model_class(self.model).dimensions
-
     def _needs_labels(self) -> bool:
         return model_class(self.model).supervised
+
+    def _checked(self, X: Any, reset: bool) -> np.ndarray:
+        """A table is checked here; whatever else its model takes, such as images, each member checks for itself."""
+        if model_class(self.model)._checked is AnomalyModel._checked:
+            return super()._checked(X, reset)
+        X = np.asarray(X)
+        if reset:
+            self.n_features_in_ = int(np.prod(X.shape[1:]))
+        return X
 
     def _fit(self, X: np.ndarray, y: np.ndarray | None) -> None:
         self._check_parameters()
