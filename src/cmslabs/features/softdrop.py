@@ -11,26 +11,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from cmslabs.errors import require
+from cmslabs.features.compiling import compile_loop
 
 __all__ = ["build_trees", "compiled", "walk_trees"]
 
 
 @lru_cache(maxsize=1)
 def compiled() -> tuple[Callable, Callable]:
-    """`build_trees` and `walk_trees` as machine code, kept on disk: only the first process compiles.
+    """`build_trees` and `walk_trees` as machine code.
 
     Raises
     ------
     MissingExtraError
         If numba is not installed (extra ``jets``).
     """
-    numba = require("numba", "jets")
-    try:
-        return numba.njit(build_trees, cache=True), numba.njit(walk_trees, cache=True)
-    except RuntimeError:
-        # numba found no folder that it may write to: every process compiles for itself, with the same result.
-        return numba.njit(build_trees), numba.njit(walk_trees)
+    return compile_loop(build_trees), compile_loop(walk_trees)
 
 
 def build_trees(pt, eta, phi, offsets, momenta, children, distances):
