@@ -6,11 +6,11 @@ import awkward as ak
 import numpy as np
 import pandas as pd
 
-from cmslabs.errors import DataError
+from cmslabs.errors import DataError, MissingBranchError, close_names
 from cmslabs.features.clustering import cluster_jets
-from cmslabs.features.substructure import nsubjettiness, soft_drop_mass
+from cmslabs.features.substructure import nsubjettiness, soft_drop_mass, tau_ratio
 
-__all__ = ["DIJET_COLUMNS", "count_degenerate", "dijet_table"]
+__all__ = ["DETECTOR_FEATURES", "DIJET_COLUMNS", "count_degenerate", "detector_features", "dijet_table"]
 
 #: Column -> unit.  After `event` the 14 columns of the LHC Olympics files, then ours.
 DIJET_COLUMNS: dict[str, str] = {
@@ -36,6 +36,9 @@ DIJET_COLUMNS: dict[str, str] = {
     "nconstj1": "1",
     "nconstj2": "1",
 }
+
+#: The four numbers that anomaly detectors of this course see, and their units.  The dijet mass is none of them.
+DETECTOR_FEATURES: dict[str, str] = {"mj_light": "GeV", "dmj": "GeV", "tau21_light": "1", "tau21_heavy": "1"}
 
 
 def dijet_table(events: ak.Array, jets: ak.Array | None = None) -> pd.DataFrame:
@@ -112,6 +115,58 @@ def count_degenerate(table: pd.DataFrame) -> dict[str, int]:
         "n_two_jets": int((second > 0).sum()),
         "n_degenerate": int((first == 1).sum() + (second == 1).sum()),
     }
+
+
+def detector_features(table: pd.DataFrame) -> pd.DataFrame:
+    """The four standard features of an anomaly detector, as in the searches on the LHC Olympics data.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ``mj1``, ``mj2`` [GeV] and ``tau1``, ``tau2`` of both jets (``tau1j1`` and so on), as `dijet_table` gives
+        them.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (n_events, 4)
+        The columns of `DETECTOR_FEATURES`, float64, with the index of `table`: the mass of the lighter jet, how much
+        heavier the other one is [GeV], and tau2 / tau1 of both.  Lighter is said of the mass, not of pT; of two jets
+        of equal mass, jet 1 is called the lighter one.
+
+    Raises
+    ------
+    MissingBranchError
+        If a column is missing.
+
+    Notes
+    -----
+    The inputs of A. Hallin and others, *Classifying anomalies through outer density estimation*, arXiv:2109.00546.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> one = {"mj1": 500.0, "tau1j1": 0.5, "tau2j1": 0.1, "mj2": 100.0, "tau1j2": 0.0, "tau2j2": 0.0}
+    >>> detector_features(pd.DataFrame([one])).to_dict("records")
+    [{'mj_light': 100.0, 'dmj': 400.0, 'tau21_light': 1.0, 'tau21_heavy': 0.2}]
+    """
+    needed = ["mj1", "mj2", "tau1j1", "tau2j1", "tau1j2", "tau2j2"]
+    for name in needed:
+        if name not in table:
+            near = close_names(name, map(str, table.columns), n=1)
+            raise MissingBranchError(
+                f"the table has no column '{name}'.",
+                remedy=f"Is it called '{near[0]}'?" if near else f"Needed are {', '.join(needed)}.",
+            )
+    mass = table[["mj1", "mj2"]].to_numpy(dtype=np.float64)
+    tau21 = np.stack([tau_ratio(table[f"tau2{jet}"], table[f"tau1{jet}"]) for jet in ("j1", "j2")], axis=1)
+    first_is_light = mass[:, 0] <= mass[:, 1]
+    columns = {
+        "mj_light": mass.min(axis=1),
+        "dmj": mass.max(axis=1) - mass.min(axis=1),
+        "tau21_light": np.where(first_is_light, tau21[:, 0], tau21[:, 1]),
+        "tau21_heavy": np.where(first_is_light, tau21[:, 1], tau21[:, 0]),
+    }
+    return pd.DataFrame(columns, index=table.index)
 
 
 def _describe(jets: ak.Array, position: int) -> dict[str, np.ndarray]:

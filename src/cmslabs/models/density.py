@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.mixture import GaussianMixture as SklearnMixture
-from sklearn.neighbors import KernelDensity
 
 from cmslabs.models.base import AnomalyModel, ModelInputError
 from cmslabs.models.scaling import Scale
 
 __all__ = ["KDE", "GaussianMixture"]
+
+#: Events that are compared with the training sample at once: more would not fit the processor's cache.
+_ROWS = 128
 
 
 class KDE(AnomalyModel):
@@ -22,8 +24,6 @@ class KDE(AnomalyModel):
     bandwidth : float or "scott"
         Width of the bells, in standard deviations of the columns.  ``"scott"`` is :math:`n^{-1/(d+4)}` for :math:`n`
         events in :math:`d` columns (D. W. Scott, *Multivariate Density Estimation*, doi:10.1002/9780470316849).
-    rtol : float
-        Relative error of the density that the search tree may leave in exchange for speed.
 
     Attributes
     ----------
@@ -32,6 +32,11 @@ class KDE(AnomalyModel):
     bandwidth_ : float
     mean_, spread_ : ndarray, shape (n_features,)
         Of the columns, in their units.
+
+    Notes
+    -----
+    Every event is compared with every event of the training: 200 million pairs take some six seconds.  A few thousand
+    events make a good density in four columns.
 
     Examples
     --------
@@ -43,9 +48,8 @@ class KDE(AnomalyModel):
     [1.0, 5.1]
     """
 
-    def __init__(self, bandwidth: float | str = "scott", rtol: float = 1e-3):
+    def __init__(self, bandwidth: float | str = "scott"):
         self.bandwidth = bandwidth
-        self.rtol = rtol
 
     def _fit(self, X: np.ndarray, y: np.ndarray | None) -> None:
         n, d = X.shape
@@ -63,9 +67,22 @@ class KDE(AnomalyModel):
         self.events_ = scale(X)
 
     def _score(self, X: np.ndarray) -> np.ndarray:
-        # The search tree is built when it is needed: it is quick, and a file then holds nothing but numbers.
-        tree = KernelDensity(bandwidth=self.bandwidth_, rtol=self.rtol).fit(self.events_)
-        return -tree.score_samples(Scale(self.mean_, self.spread_)(X))
+        n, d = self.events_.shape
+        log_norm = np.log(n) + d * np.log(self.bandwidth_ * np.sqrt(2 * np.pi))
+        z = Scale(self.mean_, self.spread_)(X)
+        parts = [z[start : start + _ROWS] for start in range(0, len(z), _ROWS)]
+        return log_norm - np.concatenate([self._log_sum(part) for part in parts])
+
+    def _log_sum(self, z: np.ndarray) -> np.ndarray:
+        """Log of the sum of all bells at each row; scaled by the nearest one, so that it is finite far away, too."""
+        width = self.bandwidth_ * np.sqrt(2)
+        here, there = z / width, self.events_ / width
+        exponent = 2 * here @ there.T
+        exponent -= np.square(there).sum(axis=1)
+        exponent -= np.square(here).sum(axis=1)[:, None]
+        nearest = exponent.max(axis=1)
+        exponent -= nearest[:, None]
+        return nearest + np.log(np.exp(exponent, out=exponent).sum(axis=1))
 
 
 class GaussianMixture(AnomalyModel):

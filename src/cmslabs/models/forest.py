@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.ensemble import IsolationForest as SklearnForest
 
 from cmslabs.models.base import AnomalyModel
+from cmslabs.models.storage import State
+from cmslabs.models.trees import check_forest
 
 __all__ = ["IsolationForest"]
 
@@ -52,3 +54,7 @@ class IsolationForest(AnomalyModel):
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         return -self.forest_.score_samples(X)
+
+    def _restore(self, state: State) -> None:
+        super()._restore(state)
+        check_forest(self.forest_, self.n_features_in_)

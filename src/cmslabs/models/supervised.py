@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cmslabs.models.base import AnomalyModel
+from cmslabs.models.storage import State
+from cmslabs.models.trees import check_boosted
 
 __all__ = ["BoostedTrees"]
 
@@ -69,3 +71,7 @@ class BoostedTrees(AnomalyModel):
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         return self.classifier_.decision_function(X)
+
+    def _restore(self, state: State) -> None:
+        super()._restore(state)
+        check_boosted(self.classifier_, self.n_features_in_)
