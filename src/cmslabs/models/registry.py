@@ -19,6 +19,9 @@ MODELS: dict[str, str] = {
     "kde": "cmslabs.models.density:KDE",
     "gaussian-mixture": "cmslabs.models.density:GaussianMixture",
     "boosted-trees": "cmslabs.models.supervised:BoostedTrees",
+    "autoencoder": "cmslabs.models.autoencoder:Autoencoder",
+    "vae": "cmslabs.models.vae:VariationalAutoencoder",
+    "image-autoencoder": "cmslabs.models.image_autoencoder:ImageAutoencoder",
     "ensemble": "cmslabs.models.ensemble:Ensemble",
 }
 
