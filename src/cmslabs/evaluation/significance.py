@@ -85,7 +85,9 @@ def p_bi(n_on, background, sigma):
 
 
 def z_bi(n_on, background, sigma):
-    """Significance of `p_bi`; where p is too small for a float it is taken from the logarithm of p.
+    """Significance of `p_bi`: negative where there is less than expected, -inf for no event at all (p = 1).
+
+    Far out, where p or 1 - p is too small for a float, it is taken from the logarithm of that.
 
     Examples
     --------
@@ -96,7 +98,28 @@ def z_bi(n_on, background, sigma):
     z = p_to_z(p)
     if (p < 1e-300).any():
         z = np.where(p < 1e-300, -special.ndtri_exp(_log_p(n_on, background, sigma)), z)
+    few = (p > 0.99) & (np.asarray(n_on) > 0)
+    if few.any():
+        z = np.where(few, special.ndtri_exp(_log_fewer(n_on, background, sigma)), z)
     return z if np.ndim(z) else float(z)
+
+
+def _log_fewer(n_on, background, sigma):
+    """Logarithm of 1 - `p_bi`, of fewer events than `n_on`: its largest term times a geometric series, far out."""
+    n, b, sigma = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (n_on, background, sigma)))
+    n = np.maximum(n, 1)
+    known = sigma < 1e-4 * np.sqrt(b)
+    tau = b / np.where(known, 1.0, sigma) ** 2
+    x, m, k = 1 / (1 + tau), tau * b + 1, n - 1
+    fewer = np.where(known, special.gammaincc(n, b), special.betaincc(n, m, x))
+    last = np.where(
+        known,
+        k * np.log(b) - b - special.gammaln(n),
+        k * np.log(x) + m * np.log1p(-x) + special.gammaln(m + k) - special.gammaln(m) - special.gammaln(n),
+    )
+    ratio = np.where(known, k / b, k / ((m + k - 1) * x))
+    with np.errstate(divide="ignore"):
+        return np.where(fewer > 1e-300, np.log(fewer), last - np.log1p(-np.minimum(ratio, 0.999)))
 
 
 def _log_p(n_on, background, sigma):
@@ -123,6 +146,11 @@ def asimov_significance(signal, background, sigma=0.0):
     G. Cowan, "Discovery sensitivity for a counting experiment with background uncertainty", 2012).
     ``signal / sqrt(background)`` is its limit for a small signal on a large, well known background.
 
+    Raises
+    ------
+    DataError
+        If a number is negative, not finite, or the background is zero.
+
     Examples
     --------
     >>> [round(float(asimov_significance(*case)), 3) for case in ((50, 100, 10), (10, 10, 1), (10, 100, 10))]
@@ -131,6 +159,8 @@ def asimov_significance(signal, background, sigma=0.0):
     [4.652, 2.78, 0.984]
     """
     s, b, sigma = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (signal, background, sigma)))
+    if not all(np.isfinite(v).all() for v in (s, b, sigma)):
+        raise DataError("a signal, a background or its uncertainty is not finite.")
     if (s < 0).any() or (b <= 0).any() or (sigma < 0).any():
         raise DataError("signal and uncertainty cannot be negative, and the background must be above zero.")
     variance = sigma**2
