@@ -35,18 +35,18 @@ class ImageNetwork(nn.Module):
         self.padding = (missing // 2, missing - missing // 2) * 2
         small = (side + missing) // _STEP
         first, second, third = widths
-        self.top = nn.Sequential(nn.Conv2d(channels, first, 3, padding=1), nn.ReLU())
-        self.middle = nn.Sequential(nn.Conv2d(first, second, 3, stride=2, padding=1), nn.ReLU())
-        self.bottom = nn.Sequential(nn.Conv2d(second, third, 3, stride=2, padding=1), nn.ReLU())
+        self.top = nn.Sequential(nn.Conv2d(channels, first, 3, padding=1), nn.LeakyReLU(0.1))
+        self.middle = nn.Sequential(nn.Conv2d(first, second, 3, stride=2, padding=1), nn.LeakyReLU(0.1))
+        self.bottom = nn.Sequential(nn.Conv2d(second, third, 3, stride=2, padding=1), nn.LeakyReLU(0.1))
         self.squeeze = nn.Sequential(nn.Flatten(), nn.Linear(third * small**2, latent))
         self.widen = nn.Sequential(
-            nn.Linear(latent, third * small**2), nn.ReLU(), nn.Unflatten(1, (third, small, small))
+            nn.Linear(latent, third * small**2), nn.LeakyReLU(0.1), nn.Unflatten(1, (third, small, small))
         )
         double = 2 if skips else 1
-        self.up_middle = nn.Sequential(nn.ConvTranspose2d(third, second, 2, stride=2), nn.ReLU())
-        self.join_middle = nn.Sequential(nn.Conv2d(double * second, second, 3, padding=1), nn.ReLU())
-        self.up_top = nn.Sequential(nn.ConvTranspose2d(second, first, 2, stride=2), nn.ReLU())
-        self.join_top = nn.Sequential(nn.Conv2d(double * first, first, 3, padding=1), nn.ReLU())
+        self.up_middle = nn.Sequential(nn.ConvTranspose2d(third, second, 2, stride=2), nn.LeakyReLU(0.1))
+        self.join_middle = nn.Sequential(nn.Conv2d(double * second, second, 3, padding=1), nn.LeakyReLU(0.1))
+        self.up_top = nn.Sequential(nn.ConvTranspose2d(second, first, 2, stride=2), nn.LeakyReLU(0.1))
+        self.join_top = nn.Sequential(nn.Conv2d(double * first, first, 3, padding=1), nn.LeakyReLU(0.1))
         self.out = nn.Conv2d(first, channels, 1)
 
     def encoder(self, x: Any) -> Any:
