@@ -103,7 +103,7 @@ def test_skips_reconstruct_better_what_they_should_not_as_well():
         model = ImageAutoencoder(**SMALL | {"epochs": 15}, skips=skips).fit(X)
         usual[skips], found[skips] = model.anomaly_score(new), model.anomaly_score(unusual)
     assert usual[True].mean() < 0.05 * usual[False].mean()
-    assert np.median(found[False]) > 3 * np.quantile(usual[False], 0.99)
+    assert np.median(found[False]) > 2 * np.quantile(usual[False], 0.99)
     # Skips leak: spots that the U-Net never saw come out better than usual ones do through a bottleneck.
     assert found[True].mean() < 0.3 * usual[False].mean()
 
