@@ -133,7 +133,10 @@ class AnomalyModel(BaseEstimator):
                 f"holds a {found.__name__}, not a {cls.__name__}.", where=path, remedy=f"Use {found.__name__}.load."
             )
         try:
-            return found._from_parts(facts, state)
+            model = found._from_parts(facts, state)
+            # One event, whatever its score: parts that are missing or do not fit together show here.
+            model._score(np.zeros((1, *model._event_shape())))
+            return model
         except DataError as error:
             raise DataError(error.what, where=path, remedy=error.remedy) from error
         except Exception as error:
@@ -196,6 +199,10 @@ class AnomalyModel(BaseEstimator):
         """Refuse a constant column."""
         if self.needs_spread:
             refuse_flat_columns(X, getattr(self, "feature_names_in_", None))
+
+    def _event_shape(self) -> tuple[int, ...]:
+        """Shape of one event, as `_checked` gives it."""
+        return tuple(getattr(self, "image_shape_", (self.n_features_in_,)))
 
     # Saving in parts, which an ensemble needs for its members.
 

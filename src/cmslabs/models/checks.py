@@ -46,8 +46,9 @@ def checked_table(model: BaseEstimator, X: Any, reset: bool) -> np.ndarray:
     try:
         return validate_data(model, X, reset=reset, dtype=np.float64, ensure_min_samples=least)
     except ValueError as error:
-        # scikit-learn's text has several lines; the later ones name the columns.
-        raise ModelInputError(" ".join(str(error).split())) from error
+        # Of a list of columns all lines are needed; of a hole only the first, the others recommend models.
+        lines = str(error).splitlines()
+        raise ModelInputError(" ".join(lines[:1] if lines[0].startswith("Input X") else lines)) from error
 
 
 def checked_labels(model: str, y: Any, n: int) -> np.ndarray:

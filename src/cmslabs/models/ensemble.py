@@ -80,6 +80,9 @@ class Ensemble(AnomalyModel):
             self.n_features_in_ = int(np.prod(X.shape[1:]))
         return X
 
+    def _event_shape(self) -> tuple[int, ...]:
+        return self.members_[0]._event_shape()
+
     def _fit(self, X: np.ndarray, y: np.ndarray | None) -> None:
         self._check_parameters()
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=self.n_members)

@@ -82,6 +82,8 @@ def to_plain(value: Any, name: str = "value") -> Any:
         return [to_plain(one, name) for one in value]
     if isinstance(value, np.generic):
         value = value.item()
+    elif isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and np.isfinite(value)):
         return value
     raise ConfigError(
