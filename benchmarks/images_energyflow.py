@@ -8,12 +8,13 @@ import json
 import sys
 import time
 
-import energyflow as ef
 import numpy as np
 
 
 def images(jets: np.ndarray, n_pixels: int, half_width: float) -> list:
     """Centre, rotate, reflect, pixelate and normalise each jet (rows of pT, rapidity, phi)."""
+    import energyflow as ef
+
     found = []
     for jet in jets:
         centred = ef.utils.center_ptyphims(jet)
@@ -24,6 +25,8 @@ def images(jets: np.ndarray, n_pixels: int, half_width: float) -> list:
 
 def main() -> None:
     """Print the rate as JSON."""
+    import energyflow as ef
+
     jets = np.load(sys.argv[1])
     n_pixels, half_width, repeats = int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
     images(jets[:100], n_pixels, half_width)
@@ -35,5 +38,6 @@ def main() -> None:
     print(json.dumps({"rate": len(jets) / min(times), "version": ef.__version__}))
 
 
-if __name__ == "__main__":
+# `make bench` runs every file of this folder in our own environment, where there is nothing to measure here.
+if __name__ == "__main__" and len(sys.argv) > 1:
     main()
