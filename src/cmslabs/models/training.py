@@ -60,7 +60,7 @@ class History:
         Whose weights the network has now, counted from 1.
     stopped_early : bool
     seconds : float
-        Of all sessions of a resumed training.
+        Of all sessions of a resumed training, without `after_epoch`.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -196,12 +196,12 @@ class _Run:
         history.val_loss.append(self._validate(number))
         self._judge(number)
         self.schedule(history.val_loss[-1])
+        history.seconds += time.perf_counter() - start
         if self.after_epoch is not None:
             with torch.no_grad():
                 found = self.after_epoch(self.network, history)
             for name, value in (found or {}).items():
                 history.monitored.setdefault(name, []).append(float(value))
-        history.seconds += time.perf_counter() - start
 
     def _learn(self, number: int) -> float:
         self.network.train()
