@@ -43,7 +43,7 @@ def _import_all(app) -> None:
     Sphinx adds the annotations of pydantic's base class to every model that it documents; after that, pydantic cannot
     make a subclass of it any more.
     """
-    for name in ("objects", "features", "simulation", "selection", "evaluation", "data"):
+    for name in ("objects", "features", "simulation", "selection", "evaluation", "models", "data"):
         public_modules(f"cmslabs.{name}")
 
 
