@@ -1,0 +1,168 @@
+"""How fast networks train, against the same networks in the usual loop over a DataLoader, and in skorch.
+
+    python benchmarks/models.py [--quick] [--skorch FOLDER]
+
+The rivals stand in `models_rivals.py`: same data, same first weights, same batches in the same order, same number of
+epochs, same validation part; a run whose AUC differs by more than 0.01 is an error.  The loop runs twice, with torch's
+own number of threads, as people write it, and with one, which is faster for small networks.  skorch is not among the
+course's packages: install it into a folder of its own (``pip install --no-deps --target FOLDER skorch tabulate``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from models_rivals import Epochs, dataloader_loop, skorch_fit
+from record import save_result
+
+from cmslabs.data.download import dataset_path
+from cmslabs.data.jagged import read_events
+from cmslabs.evaluation.metrics import auc
+from cmslabs.evaluation.splits import split_events
+from cmslabs.features.dijets import detector_features
+from cmslabs.features.images import jet_images
+from cmslabs.models.devices import seeded, stream_seed
+from cmslabs.models.registry import make_model
+from cmslabs.models.training import TrainingSettings, train
+
+SEED, REPEATS, SIGNAL = 1, 3, "wprime-2prong"
+#: Model -> its parameters, epochs, and the AUC to reach [against W' with two prongs], seen in a first run.
+CASES: dict[str, dict[str, Any]] = {
+    "autoencoder": {"name": "autoencoder", "parameters": {}, "epochs": 12, "auc": 0.60},
+    "vae": {"name": "vae", "parameters": {"beta": 0.1, "scoring": "kl"}, "epochs": 12, "auc": 0.75},
+    "image-autoencoder": {"name": "image-autoencoder", "parameters": {}, "epochs": 4, "auc": 0.61},
+    "image U-Net": {"name": "image-autoencoder", "parameters": {"skips": True}, "epochs": 4, "auc": 0.57},
+}
+
+
+def read_parts(images: bool) -> dict[str, np.ndarray]:
+    """Training and validation part (QCD), and test events with their labels."""
+    if images:
+        events = read_events(dataset_path("sim-dijet-constituents"))
+        X = jet_images(events.j1, n_pixels=24)
+        process, ids = np.asarray(events.process.tolist()), np.asarray(events.event)
+    else:
+        table = pd.read_parquet(dataset_path("sim-dijet-features"))
+        X, process, ids = detector_features(table).to_numpy(), table["process"].to_numpy(), table["event"]
+    split, background = split_events(ids), process == "qcd-dijets"
+    test = split.test[background[split.test] | (process[split.test] == SIGNAL)]
+    train_rows, validation = (rows[background[rows]] for rows in (split.train, split.validation))
+    return {"train": X[train_rows], "val": X[validation], "test": X[test], "labels": (process[test] == SIGNAL) * 1}
+
+
+class Case:
+    """One model, ready to be trained from the same weights again and again."""
+
+    def __init__(self, case: dict[str, Any], parts: dict[str, np.ndarray], epochs: int):
+        self.epochs = epochs
+        self.model = make_model(case["name"], **case["parameters"], epochs=1, device="cpu", random_state=SEED)
+        self.model.fit(parts["train"][:500], X_val=parts["val"])
+        self.model._measure(self.model._checked(parts["train"], reset=True))
+        self.parts = parts
+        self.arrays = [
+            self.model._scaled(self.model._checked(parts[name], reset=False)).astype(np.float32)
+            for name in ("train", "val")
+        ]
+        self.batch_size, self.learning_rate = self.model.batch_size, self.model.learning_rate
+        self.loss = self.model._loss()
+
+    def network(self) -> Any:
+        """The same untrained weights every time."""
+        with seeded(SEED):
+            return self.model._network()
+
+    def auc(self, network: Any) -> float:
+        """Of the test events."""
+        self.model.network_ = network
+        return auc(self.parts["labels"], self.model.anomaly_score(self.parts["test"]))
+
+
+def ours(case: Case) -> Epochs:
+    """The course's loop."""
+    aucs, seconds = [], []
+
+    def watch(network: Any, history: Any) -> None:
+        aucs.append(case.auc(network))
+        network.eval()
+        seconds.append(history.seconds)
+
+    settings = TrainingSettings(
+        epochs=case.epochs, batch_size=case.batch_size, learning_rate=case.learning_rate, patience=None, device="cpu"
+    )
+    train(case.network(), case.loss, *case.arrays, settings, random_state=SEED, after_epoch=watch)
+    return Epochs(aucs, seconds)
+
+
+def summary(runs: list[Epochs], n_events: int, wanted: float) -> dict[str, float | None]:
+    """Of the fastest of several runs."""
+    best = min(runs, key=lambda run: run.seconds[-1])
+    reached = [second for second, value in zip(best.seconds, best.aucs, strict=True) if value >= wanted]
+    return {
+        "seconds": best.seconds[-1],
+        "events_per_second": n_events * len(best.seconds) / best.seconds[-1],
+        "auc": best.aucs[-1],
+        "seconds_to_auc": reached[0] if reached else None,
+    }
+
+
+def compare(name: str, case: Case, wanted: float, repeats: int, skorch: bool) -> dict[str, Any]:
+    """All ways to train one model, in turns, so that a busy minute hits all of them."""
+    seed = stream_seed(SEED, "order")
+    ways: dict[str, Callable[[], Epochs]] = {
+        "ours": lambda: ours(case),
+        "DataLoader": lambda: dataloader_loop(case, seed),
+        "DataLoader, one thread": lambda: dataloader_loop(case, seed, threads=1),
+    }
+    if skorch and name == "autoencoder":
+        ways["skorch"] = lambda: skorch_fit(case)
+        ways["skorch, one thread"] = lambda: skorch_fit(case, threads=1)
+    runs: dict[str, list[Epochs]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, run in ways.items():
+            runs[way].append(run())
+    n_events = len(case.arrays[0])
+    found = {way: summary(these, n_events, wanted) for way, these in runs.items()}
+    for way, numbers in found.items():
+        numbers["ratio"] = numbers["seconds"] / found["ours"]["seconds"]
+        reached = "never" if numbers["seconds_to_auc"] is None else f"{numbers['seconds_to_auc']:.2f}"
+        print(
+            f"{name:18} {way:24} {numbers['seconds']:8.2f} {numbers['events_per_second']:10.0f} {reached:>7}"
+            f" {numbers['auc']:7.3f} {numbers['ratio']:6.1f}",
+            flush=True,
+        )
+        # skorch draws its batches in another order; the loops see the same ones.
+        if "DataLoader" in way and abs(numbers["auc"] - found["ours"]["auc"]) > 0.01:
+            raise SystemExit(f"{name}: {way} reaches an AUC of {numbers['auc']:.3f}; it is not the same training.")
+    return {"wanted_auc": wanted, "n_train": n_events, "batch_size": case.batch_size, "epochs": case.epochs, **found}
+
+
+def main() -> None:
+    """Run, print a table, keep the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two epochs, once, and nothing is kept")
+    parser.add_argument("--skorch", help="folder with skorch and tabulate")
+    options = parser.parse_args()
+    if options.skorch:
+        sys.path.append(options.skorch)
+    repeats = 1 if options.quick else REPEATS
+    torch.manual_seed(SEED)
+    numbers: dict[str, Any] = {"threads": torch.get_num_threads()}
+    print(f"{'model':18} {'loop':24} {'time [s]':>8} {'events/s':>10} {'to AUC':>7} {'AUC':>7} {'ratio':>6}")
+    parts = {images: read_parts(images) for images in (False, True)}
+    for name, case in CASES.items():
+        ready = Case(case, parts["image" in name], 2 if options.quick else case["epochs"])
+        numbers[name] = compare(name, ready, case["auc"], repeats, bool(options.skorch))
+    if not options.quick:
+        config = {"seed": SEED, "repeats": repeats, "signal": SIGNAL, "cases": CASES, "skorch": bool(options.skorch)}
+        packages = ("torch", "numpy", *(("skorch",) if options.skorch else ()))
+        save_result("models", config=config, numbers=numbers, packages=packages)
+
+
+if __name__ == "__main__":
+    main()
