@@ -107,7 +107,7 @@ def tune(
     check_fair(config)
     check_parameters(config)
     require("optuna", "tune")
-    file = StudyFile(storage, config, identity(config, X, X_val))
+    file = StudyFile(storage, config, _identity(config, X, X_val))
     judge = _loss if config.objective == "validation-loss" else _Imitation(config, X_val)
     while True:
         with file.next_trial() as trial:
@@ -133,7 +133,7 @@ def propose(trial: Any, config: TuningConfig) -> dict[str, Any]:
     return {**config.fixed, **chosen}
 
 
-def identity(config: TuningConfig, X: Any, X_val: Any) -> str:
+def _identity(config: TuningConfig, X: Any, X_val: Any) -> str:
     """Hash of all that two trials must share to be compared."""
     events = hashlib.sha256()
     for part in (X, X_val):

@@ -83,10 +83,11 @@ class StudyFile:
             yield trial
         finally:
             self._fail_if_running(trial.number)
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # Other trials may have their files there.
-                self._locks.rmdir()
+            with self._alone():  # Somebody may be about to put a file into the folder.
+                lock.release()
+                Path(lock.lock_file).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # Other trials have theirs there.
+                    self._locks.rmdir()
 
     def _ask(self, slot: int) -> tuple[Any, FileLock]:
         """A trial whose proposals depend on the seed, its slot and the results so far; not on who asks."""
