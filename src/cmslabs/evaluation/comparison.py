@@ -77,9 +77,9 @@ def compare_methods(
     Yields
     ------
     dict
-        ``method`` (what `fit` calls its score), ``seed``, ``seconds`` of processor time of one training, and ``against``: signal ->
-        ``{"auc", "max_sic"}``.  The signal `NOTHING` is every second background event of the test part against the
-        others; a supervised method has learnt it from labels drawn at random.
+        ``method`` (what `fit` calls its score), ``seed``, ``seconds`` of processor time of one training, and
+        ``against``: signal -> ``{"auc", "max_sic"}``.  The signal `NOTHING` is every second background event of the
+        test part against the others; a supervised method has learnt it from labels drawn at random.
 
     Raises
     ------
