@@ -40,8 +40,8 @@ class SicCurve:
 def sic_curve(labels: Any, scores: Any, weights: Any = None, min_background: float = FLOOR) -> SicCurve:
     """Significance improvement eps_S / sqrt(eps_B) against the threshold.
 
-    S / sqrt(B) of the selected events is that of all events times this number.  J. Gallicchio et al., JHEP 04 (2011)
-    069, doi:10.1007/JHEP04(2011)069.
+    S / sqrt(B) of the selected events is that of all events times this number.  The curve was introduced by
+    J. Gallicchio et al., arXiv:1010.3698.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def split_events(ids: Any, fractions: Sequence[float] = (0.7, 0.15, 0.15), rando
         if share > 0 and not len(rows):
             raise DataError(
                 f"no event of {len(part)} falls into {name}, which should get {share:.0%} of them.",
-                remedy="Use more events; with so few a split says nothing.",
+                remedy="Use more events, or another seed if these were chosen by a split with the same one.",
             )
     return split
 
@@ -160,7 +160,9 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mix(state: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014, doi:10.1145/2660193.2660195)."""
+    """Scatter 64 bits: the finaliser of SplitMix (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014,
+    doi:10.1145/2660193.2660195) with the constants of its common variant, splitmix64.
+    """
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))
