@@ -88,7 +88,7 @@ def choose_by_truth(
     for _ in range(draws):
         tried = rng.choice(len(usual), size=candidates, replace=False)
         first, second = (rng.permutation(scores.shape[1]) for scores in (usual, unusual))
-        seen = _auc(usual[tried][:, first[:n_usual]], unusual[tried][:, second[:n_unusual]])
+        seen = _auc(usual[np.ix_(tried, first[:n_usual])], unusual[np.ix_(tried, second[:n_unusual])])
         best = int(seen.argmax())
         row = slice(tried[best], tried[best] + 1)
         fresh = _auc(usual[row, first[n_usual:]], unusual[row, second[n_unusual:]])
