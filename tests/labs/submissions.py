@@ -13,6 +13,8 @@ LAB1 = "lab1-first-look"
 LAB2 = "lab2-is-it-a-bump"
 LAB3 = "lab3-selection"
 LAB4 = "lab4-systematics"
+LAB5 = "lab5-baselines-and-metrics"
+LAB7 = "lab7-jet-images"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:

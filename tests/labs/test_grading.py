@@ -16,6 +16,7 @@ from submissions import (
     LAB2,
     LAB3,
     LAB4,
+    LAB5,
     answered,
     cell_named,
     grade_id,
@@ -153,6 +154,7 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
         (LAB2, "wrong-search", "wrong, should be 4.4% to 5.0%"),
         (LAB3, "wrong-zpair", "is the best mass, not None"),
         (LAB4, "wrong-chisquare", "0.667, not 1.000"),
+        (LAB5, "wrong-improvement", "0.8 / 0.5 = 1.6, not 3.2"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, student, reason):

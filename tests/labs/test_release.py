@@ -11,7 +11,7 @@ import pytest
 import yaml
 from course import Course, lab_names
 from nbgrader.nbgraderformat import MetadataValidator
-from submissions import LAB1, LAB2, LAB3, LAB4, ROOT, cell_named, grade_id, points_of, read_lab, wrong_answers
+from submissions import LAB1, LAB2, LAB3, LAB4, LAB5, ROOT, cell_named, grade_id, points_of, read_lab, wrong_answers
 
 import cmslabs
 
@@ -30,7 +30,7 @@ def is_set_up(cell) -> bool:
 
 
 def test_there_are_labs():
-    assert {LAB1, LAB2, LAB3, LAB4} <= set(LABS)
+    assert {LAB1, LAB2, LAB3, LAB4, LAB5} <= set(LABS)
 
 
 @pytest.mark.parametrize("lab", LABS)
