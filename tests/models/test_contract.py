@@ -213,6 +213,7 @@ def test_images_that_are_all_the_same_are_refused(imaging):
     refused(imaging.model(), np.repeat(imaging.usual()[:1], 50, axis=0), "all .* images are the same")
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_other_columns_than_in_fit_are_refused(tabular):
     model, table = tabular.fitted(), tabular.usual()
     for wrong, match in (
