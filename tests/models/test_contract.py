@@ -49,6 +49,8 @@ def test_a_model_is_an_estimator_of_the_common_kind(example):
     model = example.model()
     assert isinstance(model, AnomalyModel)
     assert model_class(example.name) is type(model)
+    # scikit-learn must not add methods of its own, with a text for its own manual.
+    assert not hasattr(model, "set_fit_request")
     assert [name for name in vars(model) if name.endswith("_") or name not in model.get_params()] == []
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from cmslabs.errors import CmslabsError, DataError
@@ -43,6 +44,10 @@ class AnomalyModel(BaseEstimator):
     feature_names_in_ : ndarray of str
         Their names, if that was a DataFrame.
     """
+
+    # What else `fit` of a network takes is no metadata that scikit-learn should route: without this it would give
+    # such a model a method `set_fit_request`, and our manual a page of its text.
+    __metadata_request__fit: ClassVar[dict[str, str]] = {"X_val": UNUSED, "after_epoch": UNUSED}
 
     #: Whether `fit` needs labels.
     supervised: ClassVar[bool] = False
