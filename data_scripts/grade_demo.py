@@ -32,8 +32,9 @@ MISTAKES = {
     ),
     "lab3-selection": ("cuts", "if other != name", "if other == name", 3.0),
     "lab4-systematics": ("scale", "factor * muons.pt", "muons.pt / factor", 2.0),
-    "lab5-baselines-and-metrics": ("improvement", "np.sqrt(share_b)", "share_b", 3.0),
-    "lab7-jet-images": ("centre", "dphi - 2 * np.pi * np.round(dphi / (2 * np.pi))", "phi", 3.0),
+    "lab5-baselines-and-metrics": ("improvement", "np.sqrt(share_b)", "1.0 * share_b", 3.0),
+    "lab6-autoencoders": ("kl", "0.5 * np.sum", "np.sum", 4.0),
+    "lab7-jet-images": ("centre", "dphi - 2 * np.pi * np.round(dphi / (2 * np.pi))", "1.0 * dphi", 3.0),
 }
 
 

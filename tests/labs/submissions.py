@@ -14,6 +14,7 @@ LAB2 = "lab2-is-it-a-bump"
 LAB3 = "lab3-selection"
 LAB4 = "lab4-systematics"
 LAB5 = "lab5-baselines-and-metrics"
+LAB6 = "lab6-autoencoders"
 LAB7 = "lab7-jet-images"
 
 
