@@ -17,6 +17,7 @@ from submissions import (
     LAB3,
     LAB4,
     LAB5,
+    LAB6,
     answered,
     cell_named,
     grade_id,
@@ -155,6 +156,7 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
         (LAB3, "wrong-zpair", "is the best mass, not None"),
         (LAB4, "wrong-chisquare", "0.667, not 1.000"),
         (LAB5, "wrong-improvement", "0.8 / 0.5 = 1.6, not 3.2"),
+        (LAB6, "wrong-warmup", "not [0.5, 1.0, 2.0, 4.5]"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, student, reason):
