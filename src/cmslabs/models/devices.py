@@ -69,11 +69,14 @@ def grad_scaler(autocast: Any) -> Any:
 
 @contextlib.contextmanager
 def torch_threads(network: Any, threads: int | None = None) -> Iterator[None]:
-    """Compute with so many threads, by default one for a small network without convolutions; restored afterwards."""
+    """Compute with so many threads, by default one for a small network; restored afterwards.
+
+    A second thread makes convolutions faster where both cores are idle, and much slower where they are not, because
+    each waits for the other at every step.  One thread also gives the same numbers on any number of cores.
+    """
     if threads is None:
         weights = sum(parameter.numel() for parameter in network.parameters())
-        convolutions = any(isinstance(module, torch.nn.modules.conv._ConvNd) for module in network.modules())
-        threads = 1 if weights < SMALL_NETWORK and not convolutions else None
+        threads = 1 if weights < SMALL_NETWORK else None
     before = torch.get_num_threads()
     if threads is not None:
         torch.set_num_threads(threads)
