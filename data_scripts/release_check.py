@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: What a lab needs beside cmslabs; Colab and Binder have it.
 NOTEBOOK_TOOLS = ["nbclient", "ipykernel"]
+#: What labs 6 and 7 need besides; Colab has it.
+LEARNING_TOOLS = ["torch", "numba"]
 
 
 def run(*command: object, cwd: Path, **environment: str) -> str:
@@ -101,6 +103,9 @@ def install(wheel: Path, folder: Path) -> Path:
     for path in sorted(fake.iterdir()):
         path.unlink()
     fake.rmdir()
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    real = [pin for pin in pins if pin.split("==")[0] in LEARNING_TOOLS]
+    run(*pip, "install", "-c", constraints, f"numpy=={bounds['numpy']}", *real, cwd=folder)
     return python
 
 
