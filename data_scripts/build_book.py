@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -134,6 +135,9 @@ def execute_pages(workers: int) -> bool:
     # The cache makes its database at the first touch: before several processes want to.
     pages = [path for path in notebooks_of_the_toc() if not is_cached(path)]
     good = True
+    # Pages that run side by side have a core each.  Libraries that take all cores would wait for each other.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     with ProcessPoolExecutor(max_workers=workers) as pool:
         for path, seconds, traceback in pool.map(execute_page, pages):
             name = path.relative_to(ROOT)
