@@ -6,6 +6,7 @@ Some tests visit the built site with a browser.  If the site is missing or older
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -24,7 +25,9 @@ def run(name: str, arguments: list[str], workers: int) -> int:
     """Run pytest once and print how long it took."""
     start = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", *arguments]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    # Each worker has a core.  Libraries that take all cores would wait for each other.
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ}
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     print(f"[{name}: {(time.monotonic() - start) / 60:.1f} min]", flush=True)
     return status
 

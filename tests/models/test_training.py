@@ -336,7 +336,7 @@ def test_one_thread_for_small_networks_and_the_old_number_afterwards():
         assert set(seen) == {1}
         assert torch.get_num_threads() == 2
         with torch_threads(torch.nn.Conv2d(1, 1, 3)):
-            assert torch.get_num_threads() == 2
+            assert torch.get_num_threads() == 1
         with torch_threads(torch.nn.Linear(500, 500)):
             assert torch.get_num_threads() == 2
         with torch_threads(torch.nn.Linear(500, 500), threads=1):
