@@ -8,7 +8,6 @@ Example: python data_scripts/make_autoencoder_results.py --work build/autoencode
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,15 +15,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from repository import checked_out
 from scipy.stats import spearmanr
 
 from cmslabs.data.download import dataset_path
-from cmslabs.data.stored_results import result_path
+from cmslabs.data.stored_results import result_path, write_result
 from cmslabs.errors import CmslabsError
 from cmslabs.evaluation.metrics import auc, bootstrap, max_sic
 from cmslabs.evaluation.splits import split_events
 from cmslabs.features.dijets import detector_features
-from cmslabs.io import json_hash, read_json, sha256, versions, write_json
+from cmslabs.io import json_hash, read_json, sha256, write_json
 from cmslabs.models.registry import make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,16 +138,6 @@ def references(sample: Sample) -> list[dict[str, Any]]:
     return rows
 
 
-def commit() -> str:
-    """The commit that is checked out, with a mark if what decides the numbers was changed since."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", "--", *CODE) else "")
-
-
 def main() -> int:
     """Train what is missing, write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -174,19 +164,14 @@ def main() -> int:
                 "background": len(sample.tests[SIGNALS[0]][0]),
             },
         }
-        write_json(
+        write_result(
             options.out,
-            {
-                "name": "autoencoders",
-                "simulation": True,
-                "script": "data_scripts/make_autoencoder_results.py",
-                "commit": commit(),
-                "config": CONFIG,
-                "config_hash": json_hash(CONFIG),
-                "versions": versions("torch", "numpy", "scikit-learn"),
-                "numbers": numbers,
-                "numbers_hash": json_hash(numbers),
-            },
+            "autoencoders",
+            script="data_scripts/make_autoencoder_results.py",
+            commit=checked_out(*CODE),
+            config=CONFIG,
+            numbers=numbers,
+            packages=("torch", "numpy", "scikit-learn"),
         )
     except CmslabsError as error:
         print(f"error: {error}", file=sys.stderr)

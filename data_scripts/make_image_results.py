@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,14 +17,15 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+from repository import checked_out
 from scipy.stats import spearmanr
 
-from cmslabs.data.stored_results import result_path
+from cmslabs.data.stored_results import result_path, write_result
 from cmslabs.errors import CmslabsError
 from cmslabs.evaluation.metrics import auc, bootstrap, max_sic
 from cmslabs.features.images import jet_images
 from cmslabs.features.substructure import tau_ratio
-from cmslabs.io import json_hash, read_json, sha256, versions, write_json
+from cmslabs.io import json_hash, read_json, sha256, write_json
 from cmslabs.models.registry import make_model
 from cmslabs.simulation.chunkfile import read_events_of_chunk
 from cmslabs.simulation.processes import get_process
@@ -191,16 +191,6 @@ def references(events: dict[str, ak.Array], simple: dict) -> Iterator[dict[str, 
         yield {"method": "supervised", "seed": seed, "against": found}
 
 
-def commit() -> str:
-    """The commit that is checked out, with a mark if what decides the numbers was changed since."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", "--", *CODE) else "")
-
-
 def main() -> int:
     """Simulate, train what is missing, write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -223,19 +213,14 @@ def main() -> int:
                 print(path.stem, file=sys.stderr, flush=True)
             rows.append(read_json(path))
         numbers = {"autoencoders": rows, "references": list(references(events, simple))}
-        write_json(
+        write_result(
             options.out,
-            {
-                "name": "jet-images",
-                "simulation": True,
-                "script": "data_scripts/make_image_results.py",
-                "commit": commit(),
-                "config": CONFIG,
-                "config_hash": json_hash(CONFIG),
-                "versions": versions("torch", "numpy", "scikit-learn", "pythia8mc", "fastjet"),
-                "numbers": numbers,
-                "numbers_hash": json_hash(numbers),
-            },
+            "jet-images",
+            script="data_scripts/make_image_results.py",
+            commit=checked_out(*CODE),
+            config=CONFIG,
+            numbers=numbers,
+            packages=("torch", "numpy", "scikit-learn", "pythia8mc", "fastjet"),
         )
     except CmslabsError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,21 +8,21 @@ Example: python data_scripts/make_methods_table.py --out methods.json
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from repository import checked_out
 
 from cmslabs.data.download import dataset_path
-from cmslabs.data.stored_results import result_path
+from cmslabs.data.stored_results import result_path, write_result
 from cmslabs.data.tables import read_table
 from cmslabs.errors import CmslabsError
 from cmslabs.evaluation.comparison import Method, compare_methods
 from cmslabs.features.dijets import detector_features
-from cmslabs.io import json_hash, sha256, versions, write_json
+from cmslabs.io import sha256
 from cmslabs.models.registry import make_model, model_class
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,17 +107,6 @@ def measure(config: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def commit() -> str:
-    """The commit that is checked out, with a mark if the package or this script was changed since."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src/cmslabs", "data_scripts")
-    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
-
-
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,21 +114,16 @@ def main() -> int:
     options = parser.parse_args()
     try:
         config = CONFIG | {"sample_sha256": sha256(dataset_path(SAMPLE))}
-        begun = commit()
+        begun = checked_out("src/cmslabs", "data_scripts")
         numbers = {"rows": measure(config)}
-        write_json(
+        write_result(
             options.out,
-            {
-                "name": "methods",
-                "simulation": True,
-                "script": "data_scripts/make_methods_table.py",
-                "commit": begun,
-                "config": config,
-                "config_hash": json_hash(config),
-                "versions": versions("torch", "numpy", "scikit-learn"),
-                "numbers": numbers,
-                "numbers_hash": json_hash(numbers),
-            },
+            "methods",
+            script="data_scripts/make_methods_table.py",
+            commit=begun,
+            config=config,
+            numbers=numbers,
+            packages=("torch", "numpy", "scikit-learn"),
         )
     except CmslabsError as error:
         print(f"error: {error}", file=sys.stderr)

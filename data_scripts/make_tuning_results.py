@@ -8,23 +8,23 @@ Example: python data_scripts/make_tuning_results.py --out tuning.json
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+from repository import checked_out
 
 from cmslabs.data.download import dataset_path
-from cmslabs.data.stored_results import result_path
+from cmslabs.data.stored_results import result_path, write_result
 from cmslabs.data.tables import read_table
 from cmslabs.errors import CmslabsError
 from cmslabs.evaluation.metrics import auc
 from cmslabs.evaluation.splits import split_events
 from cmslabs.evaluation.winner import choose_by_truth
 from cmslabs.features.dijets import detector_features
-from cmslabs.io import json_hash, sha256, versions, write_json
+from cmslabs.io import sha256
 from cmslabs.models.registry import make_model
 from cmslabs.models.tuning import propose
 from cmslabs.models.tuning_config import load_tuning
@@ -142,17 +142,6 @@ def transfer(config: dict[str, Any], candidates: list[dict[str, Any]], scores: d
     return found
 
 
-def commit() -> str:
-    """The commit that is checked out, with a mark if the package or this script was changed since."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src/cmslabs", "data_scripts")
-    return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
-
-
 def main() -> int:
     """Train, choose, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,7 +150,7 @@ def main() -> int:
     try:
         search = load_tuning(CONFIG["tuning"]).model_dump(mode="json")
         config = CONFIG | {"sample_sha256": sha256(dataset_path(SAMPLE)), "space": search}
-        begun = commit()
+        begun = checked_out("src/cmslabs", "data_scripts")
         candidates, scores = train(config, parts(config))
         numbers = {
             "candidates": candidates,
@@ -169,19 +158,14 @@ def main() -> int:
             "transfer": transfer(config, candidates, scores),
             "test_events": {kind: values.shape[1] for kind, values in scores.items()},
         }
-        write_json(
+        write_result(
             options.out,
-            {
-                "name": "tuning",
-                "simulation": True,
-                "script": "data_scripts/make_tuning_results.py",
-                "commit": begun,
-                "config": config,
-                "config_hash": json_hash(config),
-                "versions": versions("torch", "numpy", "optuna"),
-                "numbers": numbers,
-                "numbers_hash": json_hash(numbers),
-            },
+            "tuning",
+            script="data_scripts/make_tuning_results.py",
+            commit=begun,
+            config=config,
+            numbers=numbers,
+            packages=("torch", "numpy", "optuna"),
         )
     except CmslabsError as error:
         print(f"error: {error}", file=sys.stderr)

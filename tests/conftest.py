@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# Scripts are tested as modules; they import what lies beside them.
+sys.path.insert(0, str(ROOT / "data_scripts"))
 
 #: Where the real collider files lie, if `CMSLABS_TEST_DATA` does not say otherwise.
 DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+from pathlib import Path
 
 import pytest
-from chapter_rules import ROOT
 
 from cmslabs.data.stored_results import stored_result
 from cmslabs.io import json_hash
@@ -16,11 +16,7 @@ pytest.importorskip("torch", reason="needs the extra torch")
 @pytest.fixture(scope="module")
 def script():
     """`data_scripts/make_autoencoder_results.py` as a module."""
-    path = ROOT / stored_result("autoencoders")["script"]
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(Path(stored_result("autoencoders")["script"]).stem)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
 
 from cmslabs.data import stored_results
-from cmslabs.data.stored_results import result_path, stored_result
+from cmslabs.data.stored_results import result_path, stored_result, write_result
 from cmslabs.errors import DataError
 from cmslabs.io import json_hash, read_json, write_json
 
@@ -36,10 +36,7 @@ def test_it_is_what_its_script_would_write_now():
     pytest.importorskip("pythia8mc", reason="needs the extra sim")
     pytest.importorskip("torch", reason="needs the extra torch")
     result = stored_result("jet-images")
-    spec = importlib.util.spec_from_file_location("make_image_results", ROOT / result["script"])
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    config = script.CONFIG
+    config = importlib.import_module(Path(result["script"]).stem).CONFIG
     assert json_hash(config) == result["config_hash"]
     rows = result["numbers"]["autoencoders"]
     found = {(row["trained_on"], row["pixels"], row["skips"], row["seed"]) for row in rows}
@@ -66,3 +63,19 @@ def test_a_name_that_is_nearly_right_is_suggested(changed):
         stored_result("jet-image")
     with pytest.raises(DataError, match=r"There are: jet-images"):
         stored_result("leaderboard")
+
+
+def test_what_is_written_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_results, "result_path", lambda name: tmp_path / f"{name}.json")
+    source = {"script": "data_scripts/make_it.py", "commit": "0123456789ab", "config": {"seeds": [1, 2]}}
+    write_result(tmp_path / "mine.json", "mine", **source, numbers={"auc": 0.5}, packages=["numpy"])
+    found = stored_result("mine")
+    assert found | source == found
+    assert found["numbers"] == {"auc": 0.5}
+    assert "numpy" in found["versions"]
+
+
+def test_all_results_have_the_form_that_is_written(tmp_path):
+    write_result(tmp_path / "x.json", "x", script="", commit="", config={}, numbers={}, packages=[])
+    for path in result_path("jet-images").parent.glob("*.json"):
+        assert read_json(path).keys() == read_json(tmp_path / "x.json").keys(), path.name

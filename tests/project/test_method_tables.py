@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+import importlib
 
 import pytest
 
@@ -14,14 +13,9 @@ from cmslabs.io import sha256
 pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("optuna", reason="needs the extra tune")
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "data_scripts"
-
 
 def script(name: str):
-    specification = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return importlib.import_module(name)
 
 
 @pytest.mark.parametrize(("name", "result"), [("make_methods_table", "methods"), ("make_tuning_results", "tuning")])

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from cmslabs.errors import DataError, close_names
-from cmslabs.io import json_hash, read_json
+from cmslabs.io import json_hash, read_json, versions, write_json
 
-__all__ = ["result_path", "stored_result"]
+__all__ = ["result_path", "stored_result", "write_result"]
 
 
 def result_path(name: str) -> Path:
     """The file of a result, which need not exist yet."""
     return Path(str(files("cmslabs.data") / "results" / f"{name}.json"))
+
+
+def write_result(
+    path: str | os.PathLike,
+    name: str,
+    *,
+    script: str,
+    commit: str,
+    config: Mapping[str, Any],
+    numbers: Mapping[str, Any],
+    packages: Sequence[str],
+) -> None:
+    """Write the result of a script on simulated events, with hashes by which `stored_result` knows it again.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str
+        Of the result, for example ``"jet-images"``.
+    script : str
+        From the repository's root.
+    commit : str
+        That the numbers were made with.
+    config, numbers : mapping
+        What was run, and what came out: plain JSON.
+    packages : sequence of str
+        Whose versions shape the numbers.
+    """
+    content = {"name": name, "simulation": True, "script": script, "commit": commit, "versions": versions(*packages)}
+    for part, value in (("config", config), ("numbers", numbers)):
+        content |= {part: value, f"{part}_hash": json_hash(value)}
+    write_json(path, content)
 
 
 def stored_result(name: str) -> dict[str, Any]:
