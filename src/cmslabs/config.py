@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
@@ -13,7 +15,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cmslabs.errors import ConfigError, close_names
 from cmslabs.io import existing_file, json_hash
 
-__all__ = ["StrictModel", "config_hash", "explain", "load_config", "load_yaml", "validate"]
+__all__ = [
+    "StrictModel",
+    "bundled_names",
+    "config_hash",
+    "config_path",
+    "explain",
+    "load_config",
+    "load_yaml",
+    "validate",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -189,3 +200,35 @@ def _first_model(annotation: Any) -> Any:
 def config_hash(config: BaseModel) -> str:
     """Sixteen hexadecimal digits that change when any value of the configuration changes."""
     return json_hash(config.model_dump(mode="json"))
+
+
+def bundled_names(package: str, folder: str) -> list[str]:
+    """Names of the YAML files that come in a folder of a package, without their ending."""
+    entries = (files(package) / folder).iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
+
+
+def config_path(source: str | os.PathLike, what: str, package: str, folder: str) -> Path:
+    """The file that is meant by the name of a bundled one, or by a path.
+
+    Parameters
+    ----------
+    source : path-like or str
+        ``"mine.yaml"``, or a name from `bundled_names`.
+    what : str
+        What the file holds, for the error text: "analysis", "fileset".
+    package, folder : str
+        Where the bundled ones are.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither; names that are close are suggested.
+    """
+    text, known = os.fspath(source), bundled_names(package, folder)
+    if text in known:
+        return Path(str(files(package) / folder / f"{text}.yaml"))
+    if Path(text).suffix not in (".yaml", ".yml"):
+        names = ", ".join(close_names(text, known) or known)
+        raise ConfigError(f"there is no {what} '{text}'.", remedy=f"Give a YAML file, or one of: {names}.")
+    return Path(text)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cmslabs.config import StrictModel, load_config
+from cmslabs.config import StrictModel, bundled_names, config_path, load_config
 from cmslabs.data.download import dataset_path
 from cmslabs.data.fileset_parts import Count, CrossSection, Dataset, Era, File, KFactor, Positive
 from cmslabs.errors import ConfigError, close_names
-from cmslabs.io import existing_file
 
 __all__ = [
     "CrossSection",
@@ -182,8 +180,7 @@ def exclusive_pairs(fileset: Fileset, names: Iterable[str]) -> list[tuple[str, s
 
 def bundled_filesets() -> list[str]:
     """Names of the filesets that come with the package."""
-    folder = files("cmslabs.data") / "filesets"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return bundled_names("cmslabs.data", "filesets")
 
 
 def load_fileset(source: str | os.PathLike) -> Fileset:
@@ -199,14 +196,7 @@ def load_fileset(source: str | os.PathLike) -> Fileset:
     >>> load_fileset("cms-2016").version
     1
     """
-    text = os.fspath(source)
-    if text in bundled_filesets():
-        path = Path(str(files("cmslabs.data") / "filesets" / f"{text}.yaml"))
-    elif Path(text).suffix in (".yaml", ".yml"):
-        path = existing_file(text)
-    else:
-        close = close_names(text, bundled_filesets()) or bundled_filesets()
-        raise ConfigError(f"there is no fileset '{text}'.", remedy=f"Give a YAML file, or one of: {', '.join(close)}.")
+    path = config_path(source, "fileset", "cmslabs.data", "filesets")
     fileset = load_config(path, Fileset)
     folder = path.resolve().parent
     datasets = {

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from cmslabs.config import StrictModel, load_config
-from cmslabs.errors import ConfigError, close_names
+from cmslabs.config import StrictModel, bundled_names, config_path, load_config
+from cmslabs.errors import ConfigError
 
 __all__ = [
     "JetImages",
@@ -161,8 +159,7 @@ class TuningConfig(StrictModel):
 
 def bundled_tunings() -> list[str]:
     """Names of the tunings that come with the package."""
-    folder = files("cmslabs.models") / "tunings"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return bundled_names("cmslabs.models", "tunings")
 
 
 def load_tuning(source: str | os.PathLike, overrides: Sequence[str] = ()) -> TuningConfig:
@@ -185,13 +182,7 @@ def load_tuning(source: str | os.PathLike, overrides: Sequence[str] = ()) -> Tun
     >>> load_tuning("autoencoder", ["trials=3"]).trials
     3
     """
-    text = os.fspath(source)
-    if text in bundled_tunings():
-        text = str(files("cmslabs.models") / "tunings" / f"{text}.yaml")
-    elif Path(text).suffix not in (".yaml", ".yml"):
-        close = close_names(text, bundled_tunings()) or bundled_tunings()
-        raise ConfigError(f"there is no tuning '{text}'.", remedy=f"Give a YAML file, or one of: {', '.join(close)}.")
-    config = load_config(text, TuningConfig, overrides)
+    config = load_config(config_path(source, "tuning", "cmslabs.models", "tunings"), TuningConfig, overrides)
     check_fair(config)
     return config
 

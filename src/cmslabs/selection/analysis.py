@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cmslabs.config import StrictModel, load_config
-from cmslabs.errors import ConfigError, close_names
+from cmslabs.config import StrictModel, bundled_names, config_path, load_config
 from cmslabs.objects.cuts import ElectronCuts, FatJetCuts, JetCuts, MuonCuts
 
 __all__ = [
@@ -197,8 +194,7 @@ class Analysis(StrictModel):
 
 def bundled_analyses() -> list[str]:
     """Names of the analyses that come with the package."""
-    folder = files("cmslabs.selection") / "analyses"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return bundled_names("cmslabs.selection", "analyses")
 
 
 def load_analysis(source: str | os.PathLike, overrides: Sequence[str] = ()) -> Analysis:
@@ -221,10 +217,4 @@ def load_analysis(source: str | os.PathLike, overrides: Sequence[str] = ()) -> A
     >>> load_analysis("dimuon").muons.pt
     5.0
     """
-    text = os.fspath(source)
-    if text in bundled_analyses():
-        return load_config(Path(str(files("cmslabs.selection") / "analyses" / f"{text}.yaml")), Analysis, overrides)
-    if Path(text).suffix not in (".yaml", ".yml"):
-        close = close_names(text, bundled_analyses()) or bundled_analyses()
-        raise ConfigError(f"there is no analysis '{text}'.", remedy=f"Give a YAML file, or one of: {', '.join(close)}.")
-    return load_config(text, Analysis, overrides)
+    return load_config(config_path(source, "analysis", "cmslabs.selection", "analyses"), Analysis, overrides)
