@@ -166,10 +166,13 @@ def large(folder: Path, settings: argparse.Namespace) -> dict[str, Any]:
 
 def large_again(settings: argparse.Namespace) -> None:
     """Measure the large file again and put the numbers into the stored result, with the commit of their own."""
+    stored = json.loads(RESULT.read_text())
+    mine = {key: getattr(settings, key) for key in ("repeats", "chunk", "memory_events")}
+    if not settings.no_save and mine != {key: stored["config"][key] for key in mine}:
+        raise SystemExit(f"the stored result was made otherwise than with {mine}: leave these options, or --no-save.")
     with tempfile.TemporaryDirectory(dir=settings.folder) as temporary:
         _check_disk(Path(temporary), settings)
         found = large(Path(temporary), settings)
-    stored = json.loads(RESULT.read_text())
     stored["numbers"] |= found
     show(stored["numbers"])
     if not settings.no_save:
