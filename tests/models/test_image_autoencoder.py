@@ -166,7 +166,8 @@ def test_images_are_learnt_in_mixed_precision_gpu():
     X, unusual = spots(600), spots(100, seed=3, centre=9.0)
     scores = {}
     for device in ("auto", "cpu"):
-        model = ImageAutoencoder(**SMALL | {"epochs": 15}, device=device).fit(X)
+        options = {"epochs": 15, "mixed_precision": "auto", "device": device}
+        model = ImageAutoencoder(**SMALL | options).fit(X)
         scores[device] = model.anomaly_score(unusual)
         assert np.median(scores[device]) > 2 * np.median(model.anomaly_score(X))
     assert np.median(scores["auto"]) == pytest.approx(np.median(scores["cpu"]), rel=0.5)

@@ -133,7 +133,7 @@ class ImageAutoencoder(TorchModel):
         patience: int | None = 5,
         clip_norm: float | None = 1.0,
         device: str = "auto",
-        mixed_precision: str = "auto",
+        mixed_precision: str = "off",
         progress: bool | None = None,
         checkpoint: Any = None,
         random_state: Any = None,
