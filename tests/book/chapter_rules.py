@@ -207,6 +207,8 @@ def _outputs(notebook: NotebookNode) -> list[str]:
             wrong.append(f"cell {number} has no stored text although it is tagged")
         if tags and len(texts) != len(cell.outputs):
             wrong.append(f"cell {number} keeps an output that is no plain text")
+        if cell.outputs and cell.execution_count is None:
+            wrong.append(f"cell {number} has outputs but no execution count, so that nbval takes it as never run")
         kept += bool(tags and texts)
     if kept < 3:
         wrong.append(f"{kept} stored texts are compared by nbval, at least 3 are needed")

@@ -75,7 +75,8 @@ def good_chapter():
     cells = [new_markdown_cell(OPENING), new_markdown_cell(QUIZ % "first"), new_markdown_cell(QUIZ % "second")]
     for number in range(3):
         output = new_output("stream", name="stdout", text=f"{number}\n")
-        cells.append(new_code_cell(f"print({number})", metadata={"tags": sorted(KEPT)}, outputs=[output]))
+        kept = {"metadata": {"tags": sorted(KEPT)}, "outputs": [output], "execution_count": 1}
+        cells.append(new_code_cell(f"print({number})", **kept))
     options = {"figure": {"caption": "A caption."}, "image": {"alt": ALT}}
     cells.append(new_code_cell("fig, ax = plt.subplots()", metadata={"mystnb": options}))
     return new_notebook(cells=[*cells, new_markdown_cell(ENDING)])
@@ -154,6 +155,7 @@ FAULTS = {
         "must be stripped",
     ),
     "execution count": (change(lambda cells: cells[6].update(execution_count=3)), "must be stripped"),
+    "kept without a count": (change(lambda cells: cells[4].update(execution_count=None)), "no execution count"),
     "kept picture": (
         change(lambda cells: cells[4].outputs.append(new_output("display_data", {"image/png": "AAAA"}))),
         "no plain text",

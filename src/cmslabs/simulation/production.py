@@ -36,7 +36,8 @@ EVENT_CODE = (
     *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "hot_cell", "leptons")),
     *(f"simulation/{name}" for name in ("nano", "pileup", "production", "pythia", "tracker", "trigger")),
     *(f"simulation/{name}" for name in ("truth", "worlds")),
-    *(f"features/{name}" for name in ("clustering", "dijets", "particles", "softdrop", "substructure")),
+    *(f"features/{name}" for name in ("clustering", "compiling", "dijets", "particles", "softdrop")),
+    "features/substructure",
 )
 
 
