@@ -10,18 +10,16 @@ gives a source of the lab a new secret and the drawer that follows from it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import random
-import re
 import secrets
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import nbformat
-from drawer import digest, poisson, replaced, seal
+from drawer import poisson
+from resealing import digest, reseal, run_script
 
 __all__ = ["kinds", "new_secret", "put", "run_of", "runs", "spectra_of"]
 
@@ -75,37 +73,14 @@ def spectra_of(notebook: nbformat.NotebookNode) -> Callable[[str, float], object
 
 
 def put(notebook: nbformat.NotebookNode, secret: str) -> None:
-    """Write drawer, seal and secret into a source notebook, and what the drawer's cell prints."""
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
+    """Write the drawer that follows from a secret into a source notebook."""
     rows = "\n".join(" ".join(str(count) for count in run) for run in runs(secret, spectra_of(notebook)))
-    show = cells["drawer"]
-    show.source = replaced(r'(?<=ROWS = """\n).*?(?=""")', rows + "\n", show.source)
-    show.source = replaced(r'(?<=SEAL = ").*?(?=")', seal(secret), show.source)
-    cells["check-belief"].source = replaced(r'(?<=SECRET = ").*?(?=")', secret, cells["check-belief"].source)
-    import numpy as np
-
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(show.source, {"np": np})
-    show.outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed.getvalue())]
-    show.execution_count = 1
+    reseal(notebook, rows, secret)
 
 
 def main() -> int:
     """Give one source notebook a new secret."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebook", type=Path, help="a source of lab 4; it is changed")
-    path = parser.parse_args().notebook
-    if not path.is_file():
-        print(f"error: there is no {path}. Copy the sources first: cp -r source private/source", file=sys.stderr)
-        return 2
-    notebook = nbformat.read(path, as_version=4)
-    names = [re.search(r'^STUDENT = "(.*)"$', cell.source, re.MULTILINE) for cell in notebook.cells]
-    (name,) = [found.group(1) for found in names if found]
-    put(notebook, new_secret(name))
-    nbformat.write(notebook, path)
-    print(f"{path} has a new secret and a new drawer; release it again")
-    return 0
+    return run_script(__doc__, 4, new_secret, put)
 
 
 if __name__ == "__main__":

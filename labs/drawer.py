@@ -10,20 +10,15 @@ gives a source of the lab a new secret and the drawer that follows from it.
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import hashlib
-import io
 import math
 import random
-import re
 import secrets
 import sys
-from pathlib import Path
 
 import nbformat
+from resealing import digest, reseal, run_script
 
-__all__ = ["drawer", "new_secret", "put", "row_of", "seal", "with_signal"]
+__all__ = ["drawer", "new_secret", "put", "row_of", "with_signal"]
 
 ROWS, BINS = 32, 30
 #: Background per bin: so many events in the first bin, falling with this number of bins.
@@ -65,14 +60,6 @@ def poisson(dice: random.Random, mean: float) -> int:
     return count
 
 
-def digest(text: str) -> str:
-    """SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-seal = digest
-
-
 def row_of(name: str) -> int:
     """The row that a student's name picks."""
     return int(digest(f"row/{name.strip().lower()}"), 16) % ROWS
@@ -87,45 +74,14 @@ def new_secret(name: str) -> str:
 
 
 def put(notebook: nbformat.NotebookNode, secret: str) -> None:
-    """Write drawer, seal and secret into a source notebook, and what the drawer's cell prints."""
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
+    """Write the drawer that follows from a secret into a source notebook."""
     rows = "\n".join(" ".join(f"{count:2d}" for count in row) for row in drawer(secret))
-    show = cells["drawer"]
-    show.source = replaced(r'(?<=ROWS = """\n).*?(?=\n""")', rows, show.source)
-    show.source = replaced(r'(?<=SEAL = ").*?(?=")', seal(secret), show.source)
-    cells["check-belief"].source = replaced(r'(?<=SECRET = ").*?(?=")', secret, cells["check-belief"].source)
-    import numpy as np
-
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(show.source, {"np": np})
-    show.outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed.getvalue())]
-    show.execution_count = 1
-
-
-def replaced(pattern: str, new: str, text: str) -> str:
-    """The text with its only place of this pattern replaced."""
-    changed, places = re.subn(pattern, new, text, flags=re.DOTALL)
-    if places != 1:
-        raise ValueError(f"{pattern!r} stands in the cell {places} times, not once")
-    return changed
+    reseal(notebook, rows, secret)
 
 
 def main() -> int:
     """Give one source notebook a new secret."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebook", type=Path, help="a source of lab 2; it is changed")
-    path = parser.parse_args().notebook
-    if not path.is_file():
-        print(f"error: there is no {path}. Copy the sources first: cp -r source private/source", file=sys.stderr)
-        return 2
-    notebook = nbformat.read(path, as_version=4)
-    names = [re.search(r'^STUDENT = "(.*)"$', cell.source, re.MULTILINE) for cell in notebook.cells]
-    (name,) = [found.group(1) for found in names if found]
-    put(notebook, new_secret(name))
-    nbformat.write(notebook, path)
-    print(f"{path} has a new secret and a new drawer; release it again")
-    return 0
+    return run_script(__doc__, 2, new_secret, put)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from checking import points
 from distortions import RUNS, STRENGTH, kinds, put, run_of, runs, spectra_of
-from drawer import seal
+from resealing import seal
 from submissions import LAB4, ROOT, cell_named, read_lab
 from test_lab4_answers import KINDS, belief, kernel, kernel_of
 

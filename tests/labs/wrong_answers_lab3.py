@@ -1,5 +1,7 @@
 """Mistakes that students make in lab 3: {task: {mistake: what the student writes}}."""
 
+from editing import changed
+
 MUONS = "def good_muons(muons):\n    good = {}\n    return {}"
 CUTS = "(muons.pt > 5) & (np.abs(muons.eta) < 2.4) & muons.mediumId & (muons.pfRelIso04_all < 0.25)"
 
@@ -92,14 +94,6 @@ lepton_pt: [{my_cuts["leading"]}, {my_cuts["second"]}]
 dimuon: {{mass: [{my_cuts["low"]}, {my_cuts["high"]}]}}
 """
 '''
-
-
-def changed(answer: str, *changes: tuple[str, str]) -> str:
-    """The answer with pieces replaced; each of them must be there."""
-    for old, new in changes:
-        assert old in answer, old
-        answer = answer.replace(old, new)
-    return answer
 
 
 WRONG = {

@@ -1,5 +1,7 @@
 """Mistakes that students make in lab 4: {task: {mistake: what the student writes}}."""
 
+from editing import changed
+
 YIELD = """
 def expected(weights, sigma_pb, luminosity_fb, sum_generated):
     scale = 1000 * luminosity_fb * sigma_pb / sum_generated
@@ -63,14 +65,6 @@ def chi_square(observed, nominal, variations, variance):
     difference = observed - nominal
     return difference @ np.linalg.solve(covariance, difference)
 """
-
-
-def changed(answer: str, *changes: tuple[str, str]) -> str:
-    """The answer with pieces replaced; each of them must be there."""
-    for old, new in changes:
-        assert old in answer, old
-        answer = answer.replace(old, new)
-    return answer
 
 
 WRONG = {

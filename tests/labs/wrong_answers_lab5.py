@@ -1,5 +1,7 @@
 """Mistakes that students make in lab 5: {task: {mistake: what the student writes}}."""
 
+from editing import changed
+
 STANDARDISE = """
 def standardise(train, X):
     mean, spread = train.mean(axis=0), train.std(axis=0)
@@ -50,14 +52,6 @@ def choose_and_judge(scores, labels, is_validation):
     best = int(np.argmax(seen))
     return best, auc(labels[~is_validation], scores[best, ~is_validation])
 """
-
-
-def changed(answer: str, *changes: tuple[str, str]) -> str:
-    """The answer with pieces replaced; each of them must be there."""
-    for old, new in changes:
-        assert old in answer, old
-        answer = answer.replace(old, new)
-    return answer
 
 
 WRONG = {

@@ -1,5 +1,7 @@
 """Mistakes that students make in lab 6: {task: {mistake: what the student writes}}; each loses exactly its points."""
 
+from editing import changed
+
 SCALE = """
 def standardise(train, events):
     return (events - train.mean(axis=0)) / train.std(axis=0)
@@ -37,14 +39,6 @@ def ensemble(scores):
     low, middle, high = np.quantile(scores, [0.16, 0.5, 0.84], axis=1)
     return np.mean((scores - middle[:, None]) / ((high - low) / 2)[:, None], axis=0)
 """
-
-
-def changed(answer: str, *changes: tuple[str, str]) -> str:
-    """The answer with pieces replaced; each of them must be there."""
-    for old, new in changes:
-        assert old in answer, old
-        answer = answer.replace(old, new)
-    return answer
 
 
 WRONG = {

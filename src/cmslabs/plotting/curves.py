@@ -69,7 +69,7 @@ def plot_roc(
         lowest = max(min(min(positive), 0.1), 1e-6)
         ax.set_xscale("log")
     for index, (name, (fpr, tpr)) in enumerate(found.items()):
-        ax.plot(fpr, tpr, color=COLORS[index % len(COLORS)], linestyle=LINES[index % len(LINES)], label=name)
+        ax.plot(fpr, tpr, label=name, **_look(index))
     chance = np.geomspace(lowest, 1, 100) if log else np.array([0.0, 1.0])
     ax.plot(chance, chance, label="Knows nothing", **_CHANCE)
     ax.set(xlim=(lowest, 1), ylim=(0, 1.02))
@@ -114,10 +114,8 @@ def plot_sic(
     found = _curves(curves, ("tpr", "sic"))
     ax, own = _axes(ax, len(found) + 1)
     for index, (name, (tpr, sic)) in enumerate(found.items()):
-        color = COLORS[index % len(COLORS)]
-        best = int(np.argmax(sic))
-        look = {"color": color, "marker": MARKERS[index % len(MARKERS)], "markersize": 8, "markevery": [best]}
-        ax.plot(tpr, sic, linestyle=LINES[index % len(LINES)], label=name, **look)
+        best = {"marker": MARKERS[index % len(MARKERS)], "markersize": 8, "markevery": [int(np.argmax(sic))]}
+        ax.plot(tpr, sic, label=name, **_look(index), **best)
     grid = np.linspace(0, 1, 200)
     ax.plot(grid, np.sqrt(grid), label="Knows nothing", **_CHANCE)
     ax.axhline(1, color=COLORS[8], linewidth=0.8, zorder=1)
@@ -167,7 +165,7 @@ def plot_pr(
         prevalence = getattr(next(iter(curves.values())), "prevalence", None)
     ax, own = _axes(ax, len(found) + 1)
     for index, (name, (recall, precision)) in enumerate(found.items()):
-        ax.plot(recall, precision, color=COLORS[index % len(COLORS)], linestyle=LINES[index % len(LINES)], label=name)
+        ax.plot(recall, precision, label=name, **_look(index))
     if prevalence is not None:
         ax.axhline(prevalence, label="Knows nothing", **_CHANCE)
     ax.set(xlim=(0, 1), ylim=(0, 1.04))
@@ -183,6 +181,11 @@ def legend_below(ax: Axes, own: bool, columns: int = 2) -> None:
         ax.figure.legend(loc="outside lower center", **style)
     else:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), **style)
+
+
+def _look(index: int) -> dict[str, Any]:
+    """Colour and dashes of a curve."""
+    return {"color": COLORS[index % len(COLORS)], "linestyle": LINES[index % len(LINES)]}
 
 
 def _axes(ax: Axes | None, entries: int) -> tuple[Axes, bool]:
