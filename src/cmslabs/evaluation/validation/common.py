@@ -95,10 +95,14 @@ def tail_size(fraction: float, n: int) -> int:
     return int(np.floor(fraction * n + 1e-9))
 
 
-def largest(scores: np.ndarray, k: int) -> np.ndarray:
-    """Mask of the `k` highest scores, shape (n_events,); of equal ones, those that stand first."""
+def largest(scores: np.ndarray, k: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Mask of the `k` highest scores, shape (n_events,); of equal ones those that stand first, or any if `rng` draws."""
     mask = np.zeros(len(scores), dtype=bool)
-    mask[np.argsort(-scores, kind="stable")[:k]] = True
+    if rng is None:
+        order = np.argsort(-scores, kind="stable")
+    else:
+        order = np.lexsort((rng.random(len(scores)), -scores))
+    mask[order[:k]] = True
     return mask
 
 

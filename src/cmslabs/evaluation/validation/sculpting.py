@@ -29,6 +29,9 @@ from cmslabs.evaluation.validation.tails import LEAST
 
 __all__ = ["Cut", "Sculpting", "find_sculpting", "sculpting_study"]
 
+#: Numbers that are permuted at a time.
+_LARGEST = 1 << 20
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -289,29 +292,35 @@ def _permuted(
     """Correlations, chi2 and divergences; the first row is the data's, the others those of permuted masses."""
     rng = np.random.default_rng(random_state)
     tail = min(sizes.values())
-    score_ranks = [stats.rankdata(falling), stats.rankdata(falling[:tail])]
-    mass_ranks = stats.rankdata(mass)
-    correlations = np.empty((n_permutations + 1, 2))
-    counts = {fraction: np.empty((n_permutations + 1, len(one.total))) for fraction, one in bins.items()}
-    order = np.arange(len(mass))
-    for row in range(n_permutations + 1):
-        if row:
-            order = rng.permutation(len(mass))
-        ranks = mass_ranks[order]
-        correlations[row] = (
-            _correlation(score_ranks[0], ranks),
-            _correlation(score_ranks[1], stats.rankdata(ranks[:tail])),
+    score_ranks, tail_ranks, mass_ranks = stats.rankdata(falling), stats.rankdata(falling[:tail]), stats.rankdata(mass)
+    correlations: list[np.ndarray] = []
+    counts: dict[float, list[np.ndarray]] = {fraction: [] for fraction in sizes}
+    step = max(1, _LARGEST // len(mass))
+    for start in range(0, n_permutations + 1, step):
+        orders = np.tile(np.arange(len(mass)), (min(step, n_permutations + 1 - start), 1))
+        shuffled = orders[1:] if start == 0 else orders
+        rng.permuted(shuffled, axis=1, out=shuffled)
+        ranks = mass_ranks[orders]
+        overall = _correlation(score_ranks, ranks)
+        correlations.append(
+            np.column_stack([overall, _correlation(tail_ranks, stats.rankdata(ranks[:, :tail], axis=1))])
         )
         for fraction, k in sizes.items():
-            one = bins[fraction]
-            counts[fraction][row] = np.bincount(one.index[order[:k]], minlength=len(one.total))
-    chi2 = np.column_stack([chi2_of(counts[fraction], bins[fraction].total) for fraction in sizes])
-    js = np.column_stack([divergence_of(counts[fraction], bins[fraction].total) for fraction in sizes])
-    return (correlations, chi2, js), counts
+            counts[fraction].append(_counts(bins[fraction].index[orders[:, :k]], len(bins[fraction].total)))
+    found = {fraction: np.concatenate(parts) for fraction, parts in counts.items()}
+    chi2 = np.column_stack([chi2_of(found[fraction], bins[fraction].total) for fraction in sizes])
+    js = np.column_stack([divergence_of(found[fraction], bins[fraction].total) for fraction in sizes])
+    return (np.concatenate(correlations), chi2, js), found
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson's correlation; 0 where one of the two is constant."""
-    a, b = first - first.mean(), second - second.mean()
-    size = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / size) if size > 0 else 0.0
+def _counts(index: np.ndarray, n_bins: int) -> np.ndarray:
+    """How often each bin stands in each row, shape (n_rows, n_bins), as float64."""
+    offset = np.arange(len(index))[:, None] * n_bins
+    return np.bincount((index + offset).ravel(), minlength=len(index) * n_bins).reshape(-1, n_bins).astype(float)
+
+
+def _correlation(first: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of one array with each row; 0 where one of the two is constant."""
+    a, b = first - first.mean(), rows - rows.mean(axis=1, keepdims=True)
+    size = np.sqrt((a @ a) * np.square(b).sum(axis=1))
+    return np.divide(b @ a, size, out=np.zeros(len(rows)), where=size > 0)
