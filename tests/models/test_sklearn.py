@@ -20,7 +20,7 @@ PARAMETERS = {
     "ensemble": {"n_members": 2, "parameters": {"n_estimators": 10}},
 }
 #: Networks have their own tests; these checks fit dozens of times.
-NETWORKS = {"autoencoder", "vae", "image-autoencoder"}
+NETWORKS = {"autoencoder", "vae", "image-autoencoder", "flow"}
 #: Check -> why a model may fail it.  None does.
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 #: Not run by scikit-learn itself unless an environment variable is set.

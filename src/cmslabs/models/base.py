@@ -95,15 +95,7 @@ class AnomalyModel(BaseEstimator):
             If the table has other columns than the one that the model was fitted to, or a value is not finite.
         """
         self._check_fitted()
-        score = np.asarray(self._score(self._checked(X, reset=False)), dtype=np.float64)
-        bad = np.flatnonzero(~np.isfinite(score))
-        if len(bad):
-            raise ModelInputError(
-                f"{type(self).__name__} gives a score that is not finite for {len(bad)} rows.",
-                where=f"row {bad[0]}",
-                remedy="Such a row lies far from all that the model was fitted to; look at it before you drop it.",
-            )
-        return score
+        return self._finite(np.asarray(self._score(self._checked(X, reset=False)), dtype=np.float64))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the anomaly score, shape (n_events,): the higher, the more usual, as in scikit-learn."""
@@ -208,6 +200,17 @@ class AnomalyModel(BaseEstimator):
     def _event_shape(self) -> tuple[int, ...]:
         """Shape of one event, as `_checked` gives it."""
         return tuple(getattr(self, "image_shape_", (self.n_features_in_,)))
+
+    def _finite(self, score: np.ndarray) -> np.ndarray:
+        """The scores, or an error that says which row has none."""
+        bad = np.flatnonzero(~np.isfinite(score))
+        if len(bad):
+            raise ModelInputError(
+                f"{type(self).__name__} gives a score that is not finite for {len(bad)} rows.",
+                where=f"row {bad[0]}",
+                remedy="Such a row lies far from all that the model was fitted to; look at it before you drop it.",
+            )
+        return score
 
     # Saving in parts, which an ensemble needs for its members.
 

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from cmslabs.errors import DataError
+from cmslabs.errors import DataError, close_names
 
-__all__ = ["ModelInputError", "checked_labels", "checked_table", "refuse_flat_columns"]
+__all__ = ["ModelInputError", "checked_labels", "checked_table", "column_position", "refuse_flat_columns"]
 
 #: A column whose values differ by less than this share of their size has no spread that a float could hold.
 _FLAT = 1e-12
@@ -84,6 +84,35 @@ def checked_labels(model: str, y: Any, n: int) -> np.ndarray:
             remedy="Give 0 for background and 1 for signal.",
         )
     return (y == found[1]).astype(np.int8)
+
+
+def column_position(model: BaseEstimator, column: str | int, n_features: int) -> int:
+    """Where a column stands in the table that the model is being fitted to.
+
+    Raises
+    ------
+    ModelInputError
+        If there is no such column.
+    """
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    if isinstance(column, str):
+        if not names:
+            raise ModelInputError(
+                f"{type(model).__name__} looks for the column '{column}', but the table has no names.",
+                remedy="Give a DataFrame, or the column's position.",
+            )
+        if column not in names:
+            near = close_names(column, names)
+            raise ModelInputError(
+                f"there is no column '{column}'.",
+                remedy=f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names)}.",
+            )
+        return names.index(column)
+    if not 0 <= column < n_features:
+        raise ModelInputError(
+            f"there is no column {column} in a table with n_features={n_features}.", remedy="Positions start at 0."
+        )
+    return int(column)
 
 
 def refuse_flat_columns(X: np.ndarray, names: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ torch = require("torch", "torch")
 __all__ = ["autocast_type", "grad_scaler", "pick_device", "seed_from", "seeded", "stream_seed", "torch_threads"]
 
 #: Independent streams of random numbers of one training: a new one goes to the end.
-STREAMS = ("weights", "split", "dropout", "order", "noise", "validation")
+STREAMS = ("weights", "split", "dropout", "order", "noise", "validation", "cells")
 #: Up to so many weights a second thread costs more than it gives.
 SMALL_NETWORK = 200_000
 

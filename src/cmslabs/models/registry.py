@@ -22,6 +22,7 @@ MODELS: dict[str, str] = {
     "autoencoder": "cmslabs.models.autoencoder:Autoencoder",
     "vae": "cmslabs.models.vae:VariationalAutoencoder",
     "image-autoencoder": "cmslabs.models.image_autoencoder:ImageAutoencoder",
+    "flow": "cmslabs.models.flow:Flow",
     "ensemble": "cmslabs.models.ensemble:Ensemble",
 }
 

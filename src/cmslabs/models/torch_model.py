@@ -80,6 +80,7 @@ class TorchModel(AnomalyModel):
             raise ModelInputError("X_val holds no event, so there is nothing to validate with.")
         else:
             X_val = self._checked(X_val, reset=False)
+        X, X_val = self._before_training(X, X_val, seed)
         self._measure(X)
         with seeded(stream_seed(seed, "weights")):
             self.network_ = self._network()
@@ -111,6 +112,10 @@ class TorchModel(AnomalyModel):
 
     def _row_scores(self, network: Any, batch: Any) -> Any:
         raise NotImplementedError
+
+    def _before_training(self, X: np.ndarray, X_val: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Look at both parts, and change them if need be, before anything is measured."""
+        return X, X_val
 
     # How the pieces fit together.
 
@@ -170,6 +175,10 @@ class TorchModel(AnomalyModel):
     def _restore(self, state: State) -> None:
         self.history_ = History(**state.plain["history_"])
         self.mean_, self.scale_ = state.arrays["mean_"], state.arrays["scale_"]
+        self._restore_network(state)
+
+    def _restore_network(self, state: State) -> None:
+        """The network, once everything that decides its shape is there."""
         self.network_ = self._network()
         try:
             self.network_.load_state_dict(state.tensors["network"])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cmslabs.errors import close_names
 from cmslabs.models.base import AnomalyModel, ModelInputError
+from cmslabs.models.checks import column_position
 from cmslabs.models.scaling import Scale
 
 __all__ = ["Norm", "SingleFeature", "Tau21Sum"]
@@ -64,7 +64,7 @@ class SingleFeature(AnomalyModel):
     def _fit(self, X: np.ndarray, y: np.ndarray | None) -> None:
         if self.sign not in (1, -1):
             raise ModelInputError(f"sign={self.sign!r} is no sign.", remedy="Give 1 or -1.")
-        self.position_ = _position(self, self.column, X.shape[1])
+        self.position_ = column_position(self, self.column, X.shape[1])
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         return self.sign * X[:, self.position_]
@@ -100,30 +100,7 @@ class Tau21Sum(AnomalyModel):
     def _fit(self, X: np.ndarray, y: np.ndarray | None) -> None:
         if isinstance(self.columns, str) or not len(self.columns):
             raise ModelInputError(f"columns={self.columns!r} is no list of columns.", remedy="Give a list of names.")
-        self.positions_ = [_position(self, column, X.shape[1]) for column in self.columns]
+        self.positions_ = [column_position(self, column, X.shape[1]) for column in self.columns]
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         return -X[:, self.positions_].sum(axis=1)
-
-
-def _position(model: AnomalyModel, column: str | int, n_features: int) -> int:
-    """Where a column stands in the table that the model is being fitted to."""
-    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
-    if isinstance(column, str):
-        if not names:
-            raise ModelInputError(
-                f"{type(model).__name__} looks for the column '{column}', but the table has no names.",
-                remedy="Give a DataFrame, or the column's position.",
-            )
-        if column not in names:
-            near = close_names(column, names)
-            raise ModelInputError(
-                f"there is no column '{column}'.",
-                remedy=f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names)}.",
-            )
-        return names.index(column)
-    if not 0 <= column < n_features:
-        raise ModelInputError(
-            f"there is no column {column} in a table with n_features={n_features}.", remedy="Positions start at 0."
-        )
-    return int(column)
