@@ -36,6 +36,12 @@ def simulate(
     particles: Annotated[
         bool, typer.Option("--particles", help="Dijets: also all particles, as an LHC Olympics HDF5 file.")
     ] = False,
+    objects: Annotated[
+        bool,
+        typer.Option(
+            "--objects", help="Dijets: also AK8 and AK4 jets, MET, vertices as in NanoAOD: for --set dijet61."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a process with Pythia 8 and a light detector.
@@ -61,6 +67,7 @@ def simulate(
             format=format,
             constituents=constituents,
             particles=particles,
+            objects=objects,
             progress=True,
         )
     except KeyboardInterrupt:

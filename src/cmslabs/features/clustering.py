@@ -8,6 +8,7 @@ borders do not depend on soft or collinear radiation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
 
@@ -15,7 +16,7 @@ import awkward as ak
 import numpy as np
 import vector
 
-from cmslabs.errors import ConfigError, require
+from cmslabs.errors import ConfigError, MissingBranchError, require
 from cmslabs.features.particles import FlatParticles, flatten_particles, momentum_array
 
 __all__ = ["cluster_jets", "load_fastjet"]
@@ -42,7 +43,7 @@ def load_fastjet() -> ModuleType:
     return fastjet
 
 
-def cluster_jets(particles: ak.Array, radius: float = 1.0, min_pt: float = 20.0) -> ak.Array:
+def cluster_jets(particles: ak.Array, radius: float = 1.0, min_pt: float = 20.0, carry: Sequence[str] = ()) -> ak.Array:
     """Cluster massless particles of each event into anti-kT jets.
 
     Parameters
@@ -53,12 +54,14 @@ def cluster_jets(particles: ak.Array, radius: float = 1.0, min_pt: float = 20.0)
         Jet radius R in the plane of rapidity and azimuth.
     min_pt : float
         Jets below this pT [GeV] are dropped.
+    carry : sequence of str
+        Further fields of the particles that their records in `constituents` keep.
 
     Returns
     -------
     ak.Array, shape (n_events, var)
         Jets by falling pT: ``pt`` [GeV], ``eta``, ``phi`` [rad, in (-pi, pi]], ``mass`` [GeV] and
-        ``constituents``, records ``pt``, ``eta``, ``phi`` by falling pT.  The jets behave as
+        ``constituents``, records ``pt``, ``eta``, ``phi`` (and `carry`) by falling pT.  The jets behave as
         `vector` four-momenta: ``jets[:, 0] + jets[:, 1]`` is the dijet system.
 
     Raises
@@ -90,13 +93,30 @@ def cluster_jets(particles: ak.Array, radius: float = 1.0, min_pt: float = 20.0)
             f"cannot cluster with radius {radius} and min_pt {min_pt}.", remedy="Use radius > 0 and min_pt >= 0 GeV."
         )
     flat = flatten_particles(particles)
+    extra = _carried(particles, carry)
     n_events = len(flat.offsets) - 1
-    starts = range(0, n_events, BLOCK) or [0]
-    blocks = [_cluster(flat.block(start, min(start + BLOCK, n_events)), radius, min_pt) for start in starts]
+    blocks = []
+    for start in range(0, n_events, BLOCK) or [0]:
+        stop = min(start + BLOCK, n_events)
+        inside = slice(flat.offsets[start], flat.offsets[stop])
+        some = {name: column[inside] for name, column in extra.items()}
+        blocks.append(_cluster(flat.block(start, stop), radius, min_pt, some))
     return blocks[0] if len(blocks) == 1 else ak.concatenate(blocks)
 
 
-def _cluster(flat: FlatParticles, radius: float, min_pt: float) -> ak.Array:
+def _carried(particles: ak.Array, carry: Sequence[str]) -> dict[str, np.ndarray]:
+    """Further fields of the particles as flat columns, without padding, as `flatten_particles` leaves it out."""
+    for name in carry:
+        if name not in particles.fields:
+            raise MissingBranchError(
+                f"the particles have no field {name!r} to carry (they have: {', '.join(particles.fields)}).",
+                remedy="Leave it out of `carry`.",
+            )
+    keep = ak.to_numpy(ak.flatten(particles.pt)) > 0 if carry else None
+    return {name: ak.to_numpy(ak.flatten(particles[name]))[keep] for name in carry}
+
+
+def _cluster(flat: FlatParticles, radius: float, min_pt: float, extra: dict[str, np.ndarray]) -> ak.Array:
     """Run FastJet on some events and put its answer into our layout."""
     fastjet = load_fastjet()
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
@@ -120,7 +140,7 @@ def _cluster(flat: FlatParticles, radius: float, min_pt: float) -> ak.Array:
         "mass": _mass(px, py, pz, energy, n_members),
     }
     columns = {name: ak.unflatten(column[by_pt], n_jets) for name, column in columns.items()}
-    columns["constituents"] = ak.unflatten(_constituents(flat, member, n_members, by_pt), n_jets)
+    columns["constituents"] = ak.unflatten(_constituents(flat, member, n_members, by_pt, extra), n_jets)
     return ak.zip(columns, depth_limit=2, with_name="Momentum4D", behavior=vector.backends.awkward.behavior)
 
 
@@ -130,11 +150,12 @@ def _mass(px, py, pz, energy, n_members) -> np.ndarray:
     return np.where(n_members > 1, np.sqrt(np.maximum(squared, 0.0)), 0.0)
 
 
-def _constituents(flat: FlatParticles, member, n_members, by_pt) -> ak.Array:
+def _constituents(flat: FlatParticles, member, n_members, by_pt, extra: dict[str, np.ndarray]) -> ak.Array:
     """The particles of each jet by falling pT, the jets in the order `by_pt`; shape (n_jets, var)."""
     rank = np.empty(len(by_pt), dtype=np.int64)
     rank[by_pt] = np.arange(len(by_pt))
     order = np.lexsort((-flat.pt[member], np.repeat(rank, n_members)))
     member = member[order]
-    records = ak.zip({"pt": flat.pt[member], "eta": flat.eta[member], "phi": flat.phi[member]})
+    columns = {"pt": flat.pt, "eta": flat.eta, "phi": flat.phi, **extra}
+    records = ak.zip({name: column[member] for name, column in columns.items()})
     return ak.unflatten(records, n_members[by_pt])

@@ -11,6 +11,7 @@ from cmslabs.features.clustering import cluster_jets
 from cmslabs.features.dijets import dijet_table
 from cmslabs.simulation.detector import Observed, observe
 from cmslabs.simulation.hot_cell import HotCell
+from cmslabs.simulation.jet_objects import object_events
 from cmslabs.simulation.pythia import Batch, Species
 
 __all__ = ["N_CONSTITUENTS", "dijet_events", "passes_trigger"]
@@ -38,7 +39,7 @@ def dijet_events(
         ``jet_pt`` [GeV], ``jet_eta``.
     rng : numpy.random.Generator
     content : tuple of str
-        ``"features"`` always; ``"constituents"`` and ``"particles"`` where they are wanted.
+        ``"features"`` always; ``"constituents"``, ``"particles"`` and ``"objects"`` where they are wanted.
     hot_cell : HotCell, optional
         Fires in every event, before the trigger: noise makes it fire as particles do.
 
@@ -46,7 +47,8 @@ def dijet_events(
     -------
     events : ak.Array
         ``table``: the columns of `cmslabs.features.dijets.dijet_table` (without ``event``) and ``met`` [GeV];
-        ``j1``, ``j2``: constituents; ``particles``.
+        ``j1``, ``j2``: constituents; ``particles``; ``FatJet``, ``Jet``, ``MET``, ``PV`` as in
+        `cmslabs.simulation.jet_objects.object_events`, whose randomness is a stream of its own.
     index : ndarray of int64
         Position of each kept event in the batch.
     """
@@ -56,7 +58,12 @@ def dijet_events(
     jets = cluster_jets(observed.particles, RADIUS, MIN_PT)
     good = passes_trigger(jets, selection)
     jets, observed = jets[good], observed.select(good)
-    return _describe(jets, observed, content), np.flatnonzero(good)
+    events = _describe(jets, observed, content)
+    if "objects" in content:
+        objects = object_events(observed, rng.spawn(1)[0])
+        fields = {part: source[part] for source in (events, objects) for part in source.fields}
+        events = ak.zip(fields, depth_limit=1)
+    return events, np.flatnonzero(good)
 
 
 def passes_trigger(jets: ak.Array, selection: Mapping[str, float]) -> np.ndarray:

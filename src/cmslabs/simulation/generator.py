@@ -20,6 +20,7 @@ from cmslabs.errors import ConfigError
 from cmslabs.features.dijets import DIJET_COLUMNS
 from cmslabs.io import Provenance, json_hash, read_json, sha256, versions, write_json
 from cmslabs.simulation.chunkfile import read_events_of_chunk, read_record
+from cmslabs.simulation.jet_objects import numbered_objects, object_units
 from cmslabs.simulation.lhco_file import write_lhco_particles
 from cmslabs.simulation.process import Process
 from cmslabs.simulation.processes import get_process
@@ -41,7 +42,8 @@ class SimulationResult:
     Attributes
     ----------
     files : dict
-        What it is (``"features"``, ``"constituents"``, ``"particles"``, ``"events"``, ``"record"``) -> path.
+        What it is (``"features"``, ``"constituents"``, ``"particles"``, ``"objects"``, ``"events"``, ``"record"``)
+        -> path.
     summary : dict
         Events kept and tried, efficiency and generated cross-section [pb] with their errors; it contains the
         branching ratio of forced decays.
@@ -64,6 +66,7 @@ def simulate(
     format: str | None = None,
     constituents: bool = False,
     particles: bool = False,
+    objects: bool = False,
     progress: bool = False,
     chunk_size: int = CHUNK_SIZE,
     keep_chunks: bool = False,
@@ -97,6 +100,9 @@ def simulate(
     constituents, particles : bool
         Dijets: write the 100 hardest constituents of both jets (Parquet), or all particles in the layout of
         the LHC Olympics' HDF5 files.
+    objects : bool
+        Dijets: write AK8 and AK4 jets, MET and the number of vertices with NanoAOD's names (Parquet), from which
+        ``cmslabs features --set dijet61`` computes the 61 observables.
     progress : bool
         Show a bar with events per second.
     chunk_size : int
@@ -118,8 +124,9 @@ def simulate(
         If a worker fails; finished chunks are kept.
     """
     process = get_process(process) if isinstance(process, str) else process
-    format = _check(process, format, constituents, particles)
-    content = tuple(name for name, on in (("constituents", constituents), ("particles", particles)) if on)
+    wanted = {"constituents": constituents, "particles": particles, "objects": objects}
+    content = tuple(name for name, on in wanted.items() if on)
+    format = _check(process, format, content)
     recipe = Recipe(process, mpi, variant, content)
     identity = recipe.identity() | {"events": events, "seed": seed, "chunk_size": chunk_size}
     name = _name(recipe)
@@ -146,11 +153,11 @@ def simulate(
     return SimulationResult(files, summary)
 
 
-def _check(process: Process, format: str | None, constituents: bool, particles: bool) -> str:
+def _check(process: Process, format: str | None, content: tuple[str, ...]) -> str:
     known = FORMATS[process.kind]
-    if process.kind != "dijet" and (constituents or particles):
+    if process.kind != "dijet" and content:
         raise ConfigError(
-            "constituents and particles are written for dijet processes only.",
+            f"{' and '.join(content)} are written for dijet processes only.",
             where=process.name,
             remedy="Leave the option out: the ROOT file holds jets and leptons.",
         )
@@ -204,6 +211,11 @@ def _write_dijets(paths: list[Path], out: Path, name: str, format: str, recipe: 
         blocks = (read_events_of_chunk(path).particles for path in paths)
         n_events = record.details["run"]["events"]
         write_lhco_particles(files["particles"], blocks, n_events, label, _with_units(record, UNITS))
+    if "objects" in recipe.content:
+        files["objects"] = out / f"{name}-objects.parquet"
+        with event_writer(files["objects"], _with_units(record, object_units())) as write:
+            for path in paths:
+                write(numbered_objects(read_events_of_chunk(path), read_record(path)["start"], label))
     return files
 
 

@@ -34,7 +34,7 @@ TRIES_PER_EVENT, LEAST_TRIES = 500, 5000
 #: Modules that decide what events look like (settings and selections stand in the identity as they are).
 EVENT_CODE = (
     *(f"simulation/{name}" for name in ("calorimeter", "detector", "dijet_events", "hot_cell", "leptons")),
-    *(f"simulation/{name}" for name in ("nano", "pileup", "production", "pythia", "tracker", "trigger")),
+    *(f"simulation/{name}" for name in ("jet_objects", "nano", "pileup", "production", "pythia", "tracker", "trigger")),
     *(f"simulation/{name}" for name in ("truth", "worlds")),
     *(f"features/{name}" for name in ("clustering", "compiling", "dijets", "particles", "softdrop")),
     "features/substructure",
@@ -53,7 +53,7 @@ class Recipe:
     variant : str or None
         One of the process's variants.
     content : tuple of str
-        For dijets: ``"constituents"`` and ``"particles"``, if they are wanted beside the features.
+        For dijets: ``"constituents"``, ``"particles"``, ``"objects"``, if they are wanted beside the features.
     world : str
         For leptons: a name of `cmslabs.simulation.worlds.WORLDS`.
     """
