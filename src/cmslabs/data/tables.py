@@ -38,7 +38,9 @@ __all__ = [
 ]
 
 
-def write_table(path: str | os.PathLike, frame: pd.DataFrame | pa.Table, provenance: Provenance) -> None:
+def write_table(
+    path: str | os.PathLike, frame: pd.DataFrame | pa.Table, provenance: Provenance, *, compact: bool = False
+) -> None:
     """Write a table; the same rows and provenance give the same bytes.
 
     Parameters
@@ -49,6 +51,8 @@ def write_table(path: str | os.PathLike, frame: pd.DataFrame | pa.Table, provena
         One row per event.  The index of a DataFrame is not written.
     provenance : Provenance
         Where the rows come from, with the unit of every column.
+    compact : bool
+        Parquet: a smaller file of rounded numbers, slower to write.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def write_table(path: str | os.PathLike, frame: pd.DataFrame | pa.Table, provena
     kind = _kind(path)
     table = _to_arrow(frame, path)
     if kind == ".parquet":
-        with parquet_writer(path) as writer:
+        with parquet_writer(path, compact) as writer:
             writer.append(table, {PROVENANCE_KEY: provenance_json(provenance).encode()})
         return
     with atomic_write(path) as temporary:

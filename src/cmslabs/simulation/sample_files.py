@@ -72,6 +72,8 @@ class Part:
         Of how many events, the first ones, the constituents are kept.
     world : str
         A name of `cmslabs.simulation.worlds.WORLDS`.
+    objects : bool
+        Dijets: jets, MET and vertices with NanoAOD's names instead of constituents.
     """
 
     process: str
@@ -80,6 +82,7 @@ class Part:
     variant: str | None = None
     constituents: int = 0
     world: str = SIMULATION.name
+    objects: bool = False
 
     @property
     def name(self) -> str:
@@ -90,7 +93,8 @@ class Part:
     def recipe(self) -> Recipe:
         """How its events are generated."""
         process = get_process(self.process)
-        content = ("constituents",) if process.kind == "dijet" else ()
+        of_dijets = ("objects",) if self.objects else ("constituents",)
+        content = of_dijets if process.kind == "dijet" else ()
         return Recipe(process, variant=self.variant, content=content, world=self.world)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cmslabs.data.catalog import samples_folder, update_bundled_card
 from cmslabs.errors import ConfigError
 from cmslabs.io import write_json
+from cmslabs.simulation.observable_sample import make_observables
 from cmslabs.simulation.production import run_recipe
 from cmslabs.simulation.pseudo_data import DataTaking, make_pseudo_data
 from cmslabs.simulation.sample_files import Part, make_dijets, make_leptons
@@ -21,6 +22,7 @@ __all__ = [
     "DIMUON",
     "FOUR_LEPTON",
     "GROUPS",
+    "OBSERVABLES",
     "PSEUDO_DIMUON",
     "PSEUDO_FOUR_LEPTON",
     "RUNS",
@@ -38,6 +40,11 @@ DIJETS = (
     Part("wprime-3prong", 3_000, seed=103, constituents=300),
     Part("zprime-tt", 3_000, seed=104, constituents=300),
     Part("graviton-ww", 3_000, seed=105, constituents=300),
+)
+#: The first events of `DIJETS`: the same seeds, and whole chunks of a thousand.
+OBSERVABLES = tuple(
+    Part(part.process, events, seed=part.seed, objects=True)
+    for part, events in zip(DIJETS, (34_000, 2_000, 1_000, 1_000, 1_000), strict=True)
 )
 #: Chosen so that every peak can be seen: the shares are not those of nature.
 DIMUON = (
@@ -65,7 +72,7 @@ def generate(
     part: Part, work: str | os.PathLike, *, workers: int = 1, executor: Executor | None = None, progress: bool = False
 ) -> list[Path]:
     """Chunks of one part, in the folder `work`; what is there already is used."""
-    folder = Path(work) / f"{part.name}-{part.seed}"
+    folder = Path(work) / f"{part.name}-{part.seed}{'-objects' if part.objects else ''}"
     options = {"workers": workers, "executor": executor, "progress": progress}
     return run_recipe(part.recipe, part.events, part.seed, folder, **options)
 
@@ -77,6 +84,7 @@ GROUPS = {
     "pseudo-dimuon": PSEUDO_DIMUON,
     "pseudo-fourlepton": PSEUDO_FOUR_LEPTON,
     "dijets": DIJETS,
+    "observables": OBSERVABLES,
 }
 
 
@@ -128,6 +136,9 @@ def _write(name: str, chunks: dict[Part, list[Path]], folder: Path) -> list[tupl
         paths = {key: folder / f"dijet-{key}.parquet" for key in ("features", "constituents")}
         counts = make_dijets(chunks, paths["features"], paths["constituents"])
         return [((f"sim-dijet-{key}", n), path) for (key, path), n in zip(paths.items(), counts, strict=True)]
+    if name == "observables":
+        path = folder / "dijet-observables.parquet"
+        return [(("sim-dijet-observables", make_observables(chunks, path, DIJETS)), path)]
     path = folder / f"{name}.root"
     if name in RUNS:
         return [((name, make_pseudo_data(chunks, RUNS[name], path)), path)]
