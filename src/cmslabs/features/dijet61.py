@@ -184,7 +184,7 @@ def _of_event(
     if jets is None:
         return values
     counted = (jets.pt > config.jet_pt) & (np.abs(jets.eta) < config.jet_eta)
-    values["ht"] = np.bincount(jets.dijet[counted], weights=jets.pt[counted], minlength=jets.n)
+    values["ht"] = np.bincount(jets.dijet[counted], weights=jets.pt[counted], minlength=jets.n).astype(np.float64)
     values["n_jets"] = np.bincount(jets.dijet[counted], minlength=jets.n).astype(np.float64)
     values["third_jet_pt"] = jets.largest(jets.pt, counted & (jets.distance > RADIUS).all(axis=1), 0.0)
     if "min_dphi_met" in kinds:

@@ -142,5 +142,4 @@ def _remedy(branch: str) -> str:
         return "NanoAODv9 has no candidates: use the set dijet_nanoaod, or a file with them (PFNano)."
     if field == "puppiWeight":
         return "Count the candidates without weights: puppi_weights: false."
-    text = remark(f"{collection}.{field}") or remark(collection)
-    return text or "Leave these observables out, or use a file that has the branch ('cmslabs data check FILE')."
+    return remark(f"{collection}.{field}") or "Leave these observables out, or use a file that has the branch ('cmslabs data check FILE')."

@@ -154,7 +154,9 @@ class Candidates:
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum over the particles of each jet; shape (n, 2)."""
-        return np.bincount(self.jet, weights=values, minlength=2 * self.n).reshape(self.n, 2)
+        total = np.bincount(self.jet, weights=values, minlength=2 * self.n)
+        # Of an empty list numpy makes integers.
+        return total.astype(np.float64).reshape(self.n, 2)
 
     def max(self, values: np.ndarray) -> np.ndarray:
         """Largest value in each jet, 0 without particles; shape (n, 2)."""
