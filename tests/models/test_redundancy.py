@@ -98,6 +98,16 @@ def test_columns_with_atoms_and_zeros():
     assert without.relations[6] == ((0, 5), "product or ratio")
 
 
+def test_single_events_far_out_are_no_relation():
+    X = independent()
+    for row, column in enumerate([0, 2, 4]):
+        X[row, column] = 1e9
+    assert find_redundancy(X).relations == {}
+    heavy = np.random.default_rng(5).standard_cauchy(size=(2000, 4)) ** 3
+    assert find_redundancy(heavy).relations == {}
+    assert find_redundancy(np.column_stack([X, X[:, 1] / X[:, 0]])).kept == (0, 1, 2, 3, 4)
+
+
 def test_of_a_column_and_its_function_the_column_is_kept():
     y = np.random.default_rng(0).normal(size=2000)
     found = find_redundancy(np.column_stack([np.exp(2 * np.abs(y)), y]))

@@ -63,6 +63,14 @@ class Coordinates:
     kind: str
     parts: Mapping[str, np.ndarray]
 
+    def __post_init__(self) -> None:
+        if self.kind not in COORDINATES:
+            near = close_names(str(self.kind), COORDINATES, n=1)
+            raise ConfigError(
+                f"there are no coordinates {self.kind!r}.",
+                remedy=f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(COORDINATES)}.",
+            )
+
     @classmethod
     def of(cls, kind: str, X: np.ndarray) -> Coordinates:
         """Measure them on a table of shape (n_events, n_columns) in which no column is constant.
@@ -72,12 +80,6 @@ class Coordinates:
         ConfigError
             If there are no such coordinates.
         """
-        if kind not in COORDINATES:
-            near = close_names(str(kind), COORDINATES, n=1)
-            raise ConfigError(
-                f"there are no coordinates {kind!r}.",
-                remedy=f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(COORDINATES)}.",
-            )
         parts: dict[str, np.ndarray] = {}
         if kind == "logit":
             parts = {"low": X.min(axis=0), "high": X.max(axis=0)}
@@ -199,11 +201,12 @@ def dequantise(X: np.ndarray, columns: Sequence[int], rng: np.random.Generator) 
 def cell_points(columns: int, n: int) -> np.ndarray:
     """Points in the unit cube, shape (n, columns), over which a density is averaged: the same for every event.
 
-    A lattice with the middle as its first point, spread evenly in every column and by an irrational step apart in
-    all (the generalised golden ratio); no chance is involved, so an event's density does not depend on its row.
+    The first column takes steps of 1 / n, the others irrational ones (powers of the generalised golden ratio), so that
+    the points lie evenly in all; one point is the middle.  No chance is involved, so an event's density does not
+    depend on its row.
     """
     ratio = 1.5
     for _ in range(50):
-        ratio = (1 + ratio) ** (1 / (columns + 1))
-    steps = ratio ** -np.arange(1, columns + 1)
-    return (0.5 + np.arange(n)[:, None] * steps) % 1
+        ratio = (1 + ratio) ** (1 / max(columns, 1))
+    steps = np.append(1 / n, ratio ** -np.arange(1, max(columns, 1)))[:columns]
+    return (0.5 + (np.arange(n) - (n - 1) / 2)[:, None] * steps) % 1

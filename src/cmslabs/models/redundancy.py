@@ -208,6 +208,8 @@ def _followers(X: np.ndarray, column: int, usual: dict[int, float | None], toler
         left_open = np.abs(y[1:-1] - y[:-2] - share * (y[2:] - y[:-2]))[free]
         if len(left_open) < _PAIR_LEAST / 2:
             continue
-        if np.quantile(left_open, 0.8) < tolerance * y[1:-1][free].std():
+        # The width of the middle, because a single event far out would make any spread large.
+        low, high = np.quantile(y[1:-1][free], [0.1, 0.9])
+        if np.quantile(left_open, 0.8) < tolerance * (high - low):
             found.add(other)
     return found
