@@ -23,12 +23,12 @@ from cmslabs.features.leading_jets import (
     nearby_jets,
     pick_leading,
 )
+from cmslabs.features.observable_table import ENERGY_FRACTIONS
 from cmslabs.features.observables import base_observables, observable_names
 from cmslabs.objects.access import has
 
 __all__ = ["dijet_identity", "dijet_observables"]
 
-FRACTIONS = ("chHEF", "neHEF", "chEmEF", "neEmEF", "muEF")
 OF_CANDIDATES = ("width", "ptd", "leading_fraction")
 #: Radius of the AK8 jets.
 RADIUS = 0.8
@@ -128,7 +128,7 @@ def _want_candidates(kinds: set[str], config: DijetConfig) -> bool:
 
 
 def _jets(events: ak.Array, leading: LeadingJets, kinds: set[str], config: DijetConfig) -> Jets | None:
-    proxies = (config.energy_fractions == "matched_jet" and not kinds.isdisjoint(FRACTIONS)) or (
+    proxies = (config.energy_fractions == "matched_jet" and not kinds.isdisjoint(ENERGY_FRACTIONS)) or (
         config.n_constituents == "matched_jet" and "n_constituents" in kinds
     )
     if not proxies and kinds.isdisjoint(OF_JETS):
@@ -147,7 +147,7 @@ def _per_jet(
     """One observable of both jets, shape (n, 2)."""
     if kind in OF_CANDIDATES:
         return _of_candidates(kind, events, leading, candidates)
-    if kind in FRACTIONS and config.energy_fractions == "matched_jet":
+    if kind in ENERGY_FRACTIONS and config.energy_fractions == "matched_jet":
         return jets.matched(events, kind, config.match_distance)
     if kind == "n_constituents":
         if config.n_constituents == "candidates":

@@ -9,12 +9,12 @@ import awkward as ak
 from cmslabs.data.nanoaod_names import remark
 from cmslabs.errors import MissingBranchError
 from cmslabs.features.dijet_config import DijetConfig
+from cmslabs.features.observable_table import ENERGY_FRACTIONS
 from cmslabs.features.observables import base_observables, observable
 from cmslabs.objects.access import has, source_of
 
 __all__ = ["CANDIDATE_LISTS", "candidate_list", "check_inputs", "missing_inputs", "needed_branches"]
 
-FRACTIONS = ("chHEF", "neHEF", "chEmEF", "neEmEF", "muEF")
 PLACE = ("Jet_pt", "Jet_eta", "Jet_phi")
 #: Where a file may keep the candidates of its AK8 jets: (list of links, its index of candidates, candidates).
 #: The first is PFNano's, the second that of newer private productions.
@@ -61,9 +61,9 @@ def _branches(base: str, config: DijetConfig, present: Has) -> tuple[str, ...]:
     """Branches of one measured observable."""
     kind = base.removesuffix("_j1").removesuffix("_j2")
     around = ("FatJet_eta", "FatJet_phi")
-    if kind in FRACTIONS and config.energy_fractions == "matched_jet":
+    if kind in ENERGY_FRACTIONS and config.energy_fractions == "matched_jet":
         return (*around, *PLACE, f"Jet_{kind}")
-    if kind in FRACTIONS:
+    if kind in ENERGY_FRACTIONS:
         return (f"FatJet_{kind}",)
     if kind == "n_constituents" and config.n_constituents == "matched_jet":
         return (*around, *PLACE, "Jet_nConstituents")
@@ -129,7 +129,7 @@ def _some(names: list[str], limit: int = 4) -> str:
 
 def _remedy(branch: str) -> str:
     collection, _, field = branch.partition("_")
-    if collection == "FatJet" and field in FRACTIONS:
+    if collection == "FatJet" and field in ENERGY_FRACTIONS:
         return (
             "Take the fractions of the matched AK4 jet: energy_fractions: matched_jet, as the set dijet_nanoaod does."
         )
@@ -142,4 +142,7 @@ def _remedy(branch: str) -> str:
         return "NanoAODv9 has no candidates: use the set dijet_nanoaod, or a file with them (PFNano)."
     if field == "puppiWeight":
         return "Count the candidates without weights: puppi_weights: false."
-    return remark(f"{collection}.{field}") or "Leave these observables out, or use a file that has the branch ('cmslabs data check FILE')."
+    return (
+        remark(f"{collection}.{field}")
+        or "Leave these observables out, or use a file that has the branch ('cmslabs data check FILE')."
+    )

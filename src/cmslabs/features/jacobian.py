@@ -13,11 +13,11 @@ import pandas as pd
 
 from cmslabs.errors import DataError
 from cmslabs.features.dijet_kinematics import derive
+from cmslabs.features.observable_table import ENERGY_FRACTIONS
 from cmslabs.features.observables import base_observables, observable_names
 
 __all__ = ["jacobian_rank", "observable_jacobian"]
 
-FRACTIONS = ("chHEF", "neHEF", "chEmEF", "neEmEF", "muEF")
 #: Steps of the difference quotient, in standard deviations.
 STEP = 1e-4
 
@@ -101,7 +101,7 @@ def _on_the_surface(inputs: tuple[str, ...], scale: np.ndarray) -> np.ndarray:
     """Projector on the directions in which the sums of the fractions stay as they are."""
     projector = np.eye(len(inputs))
     for jet in ("j1", "j2"):
-        members = [f"{name}_{jet}" for name in FRACTIONS]
+        members = [f"{name}_{jet}" for name in ENERGY_FRACTIONS]
         if not set(members) <= set(inputs):
             continue
         gradient = np.where(np.isin(inputs, members), scale, 0.0)

@@ -10,7 +10,20 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["AK4", "CANDIDATES", "DERIVED", "EVENT", "FAT_JET", "JET", "MATCHED", "MET", "ROWS", "VERTEX", "Observable"]
+__all__ = [
+    "AK4",
+    "CANDIDATES",
+    "DERIVED",
+    "ENERGY_FRACTIONS",
+    "EVENT",
+    "FAT_JET",
+    "JET",
+    "MATCHED",
+    "MET",
+    "ROWS",
+    "VERTEX",
+    "Observable",
+]
 
 #: Where an observable comes from in CMS's UL2016 NanoAODv9 files.
 FAT_JET = "FatJet branch"
@@ -80,7 +93,9 @@ class Observable:
 #: Largest momentum of a jet: half the energy of the collision [GeV].
 BEAM = 6500.0
 ANTI_KT = "anti-kT: arXiv:0802.1189; particle flow: arXiv:1706.04965"
-FRACTIONS = "particle flow: arXiv:1706.04965"
+PARTICLE_FLOW = "particle flow: arXiv:1706.04965"
+#: Energy fractions by NanoAOD's names: hadrons, electrons or photons, muons.
+ENERGY_FRACTIONS = ("chHEF", "neHEF", "chEmEF", "neEmEF", "muEF")
 TAU = "N-subjettiness: arXiv:1011.2268"
 KINEMATICS = "kinematics: PDG, Review of Particle Physics"
 ANGULAR = "CMS dijet angular distributions: arXiv:1803.08030"
@@ -97,7 +112,7 @@ def _jet(name, unit, low, high, meaning, formula, reference, source=FAT_JET, bra
 
 def _fraction(name: str, meaning: str, **more) -> Observable:
     text = f"energy of {meaning} / energy of the jet, before corrections"
-    return _jet(name, "1", 0.0, 1.0, f"energy fraction of {meaning}", text, FRACTIONS, MATCHED, name, **more)
+    return _jet(name, "1", 0.0, 1.0, f"energy fraction of {meaning}", text, PARTICLE_FLOW, MATCHED, name, **more)
 
 
 def _tau(n: int, **more) -> Observable:
@@ -127,7 +142,7 @@ JET: tuple[Observable, ...] = (
         "arXiv:0802.1188", branch="area", integer=True, flow="left out", why=LATTICE,
     ),
     _jet(
-        "n_constituents", "1", 1.0, 1000.0, "number of particles", "count", FRACTIONS, branch="nConstituents",
+        "n_constituents", "1", 1.0, 1000.0, "number of particles", "count", PARTICLE_FLOW, branch="nConstituents",
         integer=True, flow="integer",
     ),
     _fraction("chHEF", "charged hadrons"),

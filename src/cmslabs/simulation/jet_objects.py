@@ -173,13 +173,14 @@ def jet_areas(particles: ak.Array, jets: ak.Array, radius: float, rng: np.random
     -----
     M. Cacciari, G. P. Salam, G. Soyez, "The catchment area of jets", JHEP 04 (2008) 005, arXiv:0802.1188.
     """
+    if ak.count(jets.pt, axis=None) == 0:
+        return ak.values_astype(jets.pt, "float64")
     ghosts = _ghosts(jets, 1.4 * radius, rng)
     both = ak.concatenate([particles[["pt", "eta", "phi"]], ghosts], axis=1)
-    again = cluster_jets(both, radius, min_pt=0.5 * float(ak.min(jets.pt, axis=None) or 1.0))
+    again = cluster_jets(both, radius, min_pt=0.5 * float(ak.min(jets.pt, axis=None)))
     area = GHOST_AREA * ak.sum(again.constituents.pt < 2 * GHOST_PT, axis=2)
-    # The same jets, but the order of equal ones and the threshold may differ: nearest axis.
-    near = ak.argmin(_distance2(jets, again), axis=2)
-    return ak.drop_none(area[near]) if ak.count(near, axis=None) else ak.values_astype(jets.pt, "float64")
+    # The same jets, and perhaps more: each takes the area of the one with its axis.
+    return ak.drop_none(area[ak.argmin(_distance2(jets, again), axis=2)])
 
 
 def _distance2(jets: ak.Array, others: ak.Array) -> ak.Array:
