@@ -96,7 +96,7 @@ def tail_size(fraction: float, n: int) -> int:
 
 
 def largest(scores: np.ndarray, k: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Mask of the `k` highest scores, shape (n_events,); of equal ones those that stand first, or any if `rng` draws."""
+    """Mask of the `k` highest scores, shape (n_events,); of equal ones the first, or any of them if `rng` draws."""
     mask = np.zeros(len(scores), dtype=bool)
     if rng is None:
         order = np.argsort(-scores, kind="stable")
