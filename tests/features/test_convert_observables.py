@@ -93,6 +93,20 @@ def test_provenance_says_set_configuration_and_units(tmp_path, source):
     assert found.script == "cmslabs features --set dijet_flow"
 
 
+def test_a_file_changes_what_it_says_and_nothing_else(tmp_path):
+    (tmp_path / "c.yaml").write_text("cleaning: {jet_id: 6}\n")
+    found = observables_config("dijet_nanoaod", tmp_path / "c.yaml")
+    assert found.dijets == observables_config("dijet_nanoaod").dijets
+    assert found.dijets.energy_fractions == "matched_jet"
+    assert found.cleaning.jet_id == 6
+    (tmp_path / "c.yaml").write_text("dijets: {jet_pt: 50}\n")
+    found = observables_config("dijet_nanoaod", tmp_path / "c.yaml").dijets
+    assert (found.jet_pt, found.energy_fractions) == (50.0, "matched_jet")
+    (tmp_path / "c.yaml").write_text("dijets: 3\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml: dijets"):
+        observables_config("dijet61", tmp_path / "c.yaml")
+
+
 def test_what_is_simulated_can_be_said(tmp_path, source, events):
     write_observables(source, tmp_path / "t.parquet", simulation=False)
     assert read_provenance(tmp_path / "t.parquet").simulation is False

@@ -94,14 +94,13 @@ def _observables(
     chunk_size: int,
     as_json: bool,
 ) -> None:
-    from cmslabs.config import load_config
-    from cmslabs.features.convert_observables import ObservablesConfig, write_observables
+    from cmslabs.features.convert_observables import observables_config, write_observables
     from cmslabs.features.observables import SETS
     from cmslabs.io import write_json
 
     if chosen not in SETS:
         raise ConfigError(f"there is no set '{chosen}'.", remedy=f"Choose from: {', '.join((LHCO, *SETS))}.")
-    settings = None if config is None else load_config(config, ObservablesConfig)
+    settings = observables_config(chosen, config)
     summary: dict[str, Any] = write_observables(
         source, out, chosen, settings, simulation=simulation, chunk_size=chunk_size
     )

@@ -11,7 +11,7 @@ import awkward as ak
 import pandas as pd
 import pyarrow as pa
 
-from cmslabs.config import StrictModel, config_hash
+from cmslabs.config import StrictModel, config_hash, load_yaml, validate
 from cmslabs.data.nanoaod import open_nanoaod
 from cmslabs.data.parquet import open_parquet
 from cmslabs.data.tables import iterate_events, read_provenance
@@ -36,9 +36,25 @@ class ObservablesConfig(StrictModel):
     cleaning: CleaningConfig | None = CleaningConfig()
 
 
-def observables_config(chosen: str) -> ObservablesConfig:
-    """The configuration of a set where no file is given."""
-    return ObservablesConfig(dijets=config_of(chosen))
+def observables_config(chosen: str, path: str | os.PathLike | None = None) -> ObservablesConfig:
+    """The configuration of a set, with what a YAML file says instead.
+
+    Keys that the file leaves out are those of the set: ``dijet_nanoaod`` stays a set of stand-ins if a file only
+    changes the cleaning.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not YAML, or says something that is not known.
+    """
+    default = config_of(chosen)
+    if path is None:
+        return ObservablesConfig(dijets=default)
+    content = load_yaml(path)
+    section = content.get("dijets", {})
+    if isinstance(section, dict):
+        content["dijets"] = default.model_dump() | section
+    return validate(ObservablesConfig, content, where=path)
 
 
 def write_observables(
