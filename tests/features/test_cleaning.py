@@ -165,7 +165,8 @@ def test_foreign_tables_are_refused(good):
 
 def test_atoms_are_spread_into_gaps_and_gathered_again(good):
     table = good[0].copy()
-    table.loc[table.index[:10], ["muEF_j1", "muEF_j2", "chEmEF_j1", "chEmEF_j2"]] = 0.0
+    fractions = [name for name in flagged(CATALOGUE, "atom") if "EF_" in name]
+    table.loc[table.index[:10], fractions] = 0.0
     spread = spread_atoms(table, random_state=5)
     for name in flagged(CATALOGUE, "atom"):
         low, high = GAPS[name.removesuffix("_j1").removesuffix("_j2")]

@@ -72,7 +72,7 @@ def test_flags():
         *("area_j1", "area_j2", "n_constituents_j1", "n_constituents_j2", "n_jets", "n_pv"),
     }
     assert {name.removesuffix("_j1").removesuffix("_j2") for name in flagged(CATALOGUE, "atom")} == {
-        *("chEmEF", "muEF", "msoftdrop", "third_jet_pt"),
+        *("neHEF", "chEmEF", "muEF", "msoftdrop", "third_jet_pt"),
     }
     with pytest.raises(ConfigError, match="integer or atom"):
         flagged(CATALOGUE, "atoms")

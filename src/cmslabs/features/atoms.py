@@ -20,6 +20,7 @@ __all__ = ["GAPS", "atom_fractions", "gather_atoms", "spread_atoms"]
 GAPS: dict[str, tuple[float, float]] = {
     "msoftdrop": (-1.0, 0.0),
     "third_jet_pt": (0.0, 30.0),
+    "neHEF": (-0.01, 0.0),
     "chEmEF": (-0.01, 0.0),
     "muEF": (-0.01, 0.0),
 }

@@ -146,7 +146,7 @@ JET: tuple[Observable, ...] = (
         integer=True, flow="integer",
     ),
     _fraction("chHEF", "charged hadrons"),
-    _fraction("neHEF", "neutral hadrons", flow="left out", why=SUM_RULE),
+    _fraction("neHEF", "neutral hadrons", atom=0.0, flow="left out", why=SUM_RULE),
     _fraction("chEmEF", "electrons", atom=0.0, flow="left out", why=RARE),
     _fraction("neEmEF", "photons"),
     _fraction("muEF", "muons", atom=0.0, flow="left out", why=RARE),

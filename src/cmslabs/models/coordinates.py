@@ -24,7 +24,7 @@ __all__ = ["COORDINATES", "Coordinates", "cell_points", "dequantise", "require_i
 
 COORDINATES = ("standard", "logit", "quantile")
 #: Beyond the training sample, a logit's interval goes on by this share of its length at each end.
-_MARGIN = 1e-3
+_MARGIN = 1e-2
 #: Most points of a quantile map, fewest events for each of them, and how many events lie beyond the last one.
 _POINTS, _EVENTS, _BEYOND = 48, 10, 5
 
@@ -35,7 +35,7 @@ class Coordinates:
 
     - ``"standard"``: mean 0 and standard deviation 1.
     - ``"logit"``: log(u / (1 - u)) for the share u of the way from the smallest to the largest value of the training
-      sample (with a margin of 0.1 %), then standardised.  It moves edges of a distribution to infinity.
+      sample (with a margin of 1 %), then standardised.  It moves edges of a distribution to infinity.
     - ``"quantile"``: by a smooth curve (`cmslabs.models.monotone.Monotone`) through quantiles of the training sample
       onto those of a normal distribution, then standardised.  Every column then is nearly normal.
 
