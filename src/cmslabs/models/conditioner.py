@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from cmslabs.errors import ConfigError, close_names, require
-from cmslabs.models.autoencoder import ACTIVATIONS, mlp
+from cmslabs.models.autoencoder import ACTIVATIONS
 
 torch = require("torch", "torch")
 nn = torch.nn
@@ -134,11 +134,14 @@ class PlainConditioner(nn.Module):
     ):
         super().__init__()
         self.outputs, self.bound = outputs, bound
-        sizes = [inputs + context, *_checked(widths, activation, dropout)]
-        layers = list(mlp(sizes, activation, dropout)) if widths else []
-        layers += [ACTIVATIONS[activation]()] if layers else []
+        layers: list[Any] = []
+        seen = inputs + context
+        for width in _checked(widths, activation, dropout):
+            layers += [nn.Linear(seen, width), ACTIVATIONS[activation]()]
+            layers += [nn.Dropout(dropout)] if dropout else []
+            seen = width
         self.hidden = nn.Sequential(*layers)
-        self.last = _calm(nn.Linear(sizes[-1], columns * outputs))
+        self.last = _calm(nn.Linear(seen, columns * outputs))
 
     def forward(self, x: Any, context: Any = None) -> Any:
         """Raw parameters, shape (columns, outputs, n), for x of shape (n, inputs)."""
@@ -165,7 +168,7 @@ def _calm(layer: Any) -> Any:
 
 
 def _checked(widths: Sequence[int], activation: str, dropout: float) -> list[int]:
-    """The widths as numbers, or the error of `cmslabs.models.autoencoder.mlp`."""
+    """The widths as numbers, or an error that says what is wrong with these three."""
     if isinstance(widths, str | int) or any(width != int(width) or width < 1 for width in widths):
         raise ConfigError(f"widths={widths!r} are no hidden layers.", remedy="Give whole numbers from 1 on: (64, 64).")
     if not 0 <= dropout < 1:
