@@ -30,6 +30,7 @@ PLANTED = {
     ),
     "root": (lambda X: np.sqrt(X[:, 0] * X[:, 1] ** 3), "'root' follows from 'tau1' and 'tau2' (product or ratio)"),
     "chi": (lambda X: np.exp(2 * np.abs(X[:, 4])), "'chi' follows from 'ystar' (function)"),
+    "delta r": (lambda X: np.hypot(X[:, 2], X[:, 3]), "'delta r' follows from 'eta1' and 'eta2' (sum of squares)"),
     "sign": (lambda X: np.tanh(X[:, 2]), "'sign' follows from 'eta1' (function)"),
 }
 
@@ -134,3 +135,24 @@ def test_too_few_events_and_constant_columns_are_refused():
     assert find_redundancy(independent(60)).kept == (0, 1, 2, 3, 4)
     with pytest.raises(ModelInputError, match="column 1 is constant"):
         find_redundancy(np.column_stack([independent()[:, 0], np.ones(1000)]))
+
+
+def test_the_61_observables():
+    """Nine of the 17 that are functions of others are found; for the rest the formulas' Jacobian is there."""
+    from cmslabs.features.dijet_kinematics import derive
+    from cmslabs.features.observables import CATALOGUE, FLOW_CONTEXT, SETS, base_observables
+
+    rng = np.random.default_rng(0)
+    rows = {name: CATALOGUE[name] for name in base_observables()}
+    base = {name: rng.uniform(max(row.low, -10), min(row.high, 1000), 1500) for name, row in rows.items()}
+    values = derive(base, SETS["dijet61"])
+    names = list(values)
+    found = find_redundancy(np.column_stack(list(values.values())))
+    assert {names[i].removesuffix("_j1").removesuffix("_j2") for i in found.relations} == {
+        *("mass_over_pt", "tau21", "tau32", "delta_r", "chi", "met_over_sqrt_ht"),
+    }
+    assert "'delta_r' follows from 'delta_eta' and 'delta_phi' (sum of squares)" in found.describe(names)
+    assert "'chi' follows from 'y_star' (function)" in found.describe(names)
+    flow = [names.index(name) for name in (*FLOW_CONTEXT, *SETS["dijet_flow"])]
+    X = np.column_stack(list(values.values()))[:, flow]
+    assert find_redundancy(X, fixed=range(len(FLOW_CONTEXT))).relations == {}

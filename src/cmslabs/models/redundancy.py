@@ -1,14 +1,15 @@
 """Columns that follow from other ones: with them there is no density, and a flow must not be trained.
 
 If a column is a function of others, all events lie on a surface.  The density is infinite on it and 0 beside it, the
-likelihood grows without end, and scores compare rounding errors.  Three kinds of relation are looked for:
+likelihood grows without end, and scores compare rounding errors.  Four kinds of relation are looked for:
 
 - sums: the rank of the standardised columns (duplicates, mjj in GeV and in TeV, eta1, eta2 and their difference),
 - products and ratios: the rank of the logs of the positive columns (tau21 beside tau1 and tau2),
+- sums of squares (the distance of two jets beside their differences in eta and phi),
 - functions of one other column, whatever function it is (chi = exp(2 |y*|) beside y*).
 
 Not found is what ties three or more columns by another formula, such as mjj beside all momenta: for that, look at the
-rank of the formulas' Jacobian, not of the numbers.
+rank of the formulas' Jacobian (`cmslabs.features.jacobian`), not of the numbers.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Redundancy:
     kept : tuple of int
         Positions of columns that do not follow from each other.
     relations : dict of int to tuple
-        Position of each other column -> positions that it follows from, and how: ``"sum"``, ``"product or ratio"`` or
-        ``"function"``.
+        Position of each other column -> positions that it follows from, and how: ``"sum"``, ``"product or ratio"``,
+        ``"sum of squares"`` or ``"function"``.
     """
 
     kept: tuple[int, ...]
@@ -104,7 +105,7 @@ def find_redundancy(X: np.ndarray, fixed: Sequence[int] = (), tolerance: float =
     order = [*fixed, *(i for i in range(columns) if i not in set(fixed))]
     relations: dict[int, tuple[tuple[int, ...], str]] = {}
     rows = _spread(X, _ROWS)
-    for search in (_functions, _sums, _products):
+    for search in (_functions, _sums, _products, _squares):
         left = [i for i in order if i not in relations]
         found = search(rows, left, len(fixed), tolerance)
         relations |= found
@@ -132,6 +133,14 @@ def _products(X: np.ndarray, columns: list[int], n_fixed: int, tolerance: float)
     logs[:, positive] = np.log(rows[:, positive])
     varying = [i for i in positive if np.ptp(logs[:, i]) > 0]
     return _dependent(logs, varying, min(n_fixed, len(varying)), tolerance, "product or ratio")
+
+
+def _squares(X: np.ndarray, columns: list[int], n_fixed: int, tolerance: float) -> dict:
+    """Columns whose square is a sum of multiples of earlier ones' squares."""
+    scaled = X / np.abs(X).max(axis=0, initial=1e-300)
+    varying = [i for i in columns if np.ptp(scaled[:, i] ** 2) > 0]
+    n_fixed = sum(i in varying for i in columns[:n_fixed])
+    return _dependent(scaled**2, varying, n_fixed, tolerance, "sum of squares")
 
 
 def _dependent(X: np.ndarray, columns: list[int], n_fixed: int, tolerance: float, how: str) -> dict:
