@@ -16,6 +16,8 @@ __all__ = ["LEAST_NULLS", "FalseAlarms", "Nulls", "run_nulls"]
 
 #: A claim about false alarms rests on at least so many nulls.
 LEAST_NULLS = 200
+#: An honest score is called dishonest at most so often: certificates come in dozens.
+_DOUBT = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class FalseAlarms:
 
     @property
     def honest(self) -> bool:
-        """Whether the rate may be what was promised, or lower."""
-        return self.low <= self.claimed
+        """Whether so many alarms, or more, come with a probability above 1 % at the rate that was promised."""
+        return bool(stats.binom.sf(self.alarms - 1, self.n_nulls, self.claimed) > _DOUBT)
 
 
 @dataclass(frozen=True)

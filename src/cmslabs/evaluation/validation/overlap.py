@@ -35,8 +35,12 @@ def pairwise_jaccard(masks: np.ndarray) -> np.ndarray:
 
 
 def pairwise_spearman(scores: np.ndarray) -> np.ndarray:
-    """Rank correlation of each pair of scores, shape (n_scores, n_scores)."""
-    return np.atleast_2d(np.corrcoef(stats.rankdata(scores, axis=1)))
+    """Rank correlation of each pair of scores, shape (n_scores, n_scores); 0 with a score that is constant."""
+    ranks = stats.rankdata(scores, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    size = np.linalg.norm(ranks, axis=1, keepdims=True)
+    ranks = np.divide(ranks, size, out=np.zeros_like(ranks), where=size > 0)
+    return ranks @ ranks.T
 
 
 def chance_jaccard(fraction: float) -> float:
