@@ -35,7 +35,7 @@ def test_bins_expect_five_events_or_are_refused(n, fraction, n_bins, distinct):
     try:
         found = mass_bins(mass, k, n_bins)
     except DataError:
-        assert k < 10 or distinct < n / 5
+        assert k < 12 or distinct < n / 2
         return
     assert 2 <= len(found.total) <= n_bins
     assert found.total.min() * k / n > 5 - k / n
@@ -162,7 +162,7 @@ def test_what_cannot_be_asked_is_refused():
         find_sculpting(mass, mass[:5])
     with pytest.raises(DataError, match="no threshold"):
         find_sculpting(mass, mass, fractions=(0.01,))
-    with pytest.raises(DataError, match="have the same score"):
+    with pytest.raises(DataError, match="300 of 300 events have the score"):
         find_sculpting(np.zeros(300), mass)
     with pytest.raises(DataError, match="two mass bins"):
         find_sculpting(np.arange(300.0), np.ones(300), fractions=(0.5,))
