@@ -10,7 +10,7 @@ from scipy import stats
 
 from cmslabs.errors import ConfigError
 from cmslabs.evaluation.validation.common import Train, rate_interval, score_with, tail_size, take
-from cmslabs.evaluation.validation.tails import count_p
+from cmslabs.evaluation.validation.tails import count_law, count_p
 
 __all__ = ["LEAST_NULLS", "FalseAlarms", "Nulls", "run_nulls"]
 
@@ -173,5 +173,5 @@ def _excess(falling: np.ndarray, test: np.ndarray, fraction: float, alpha: float
 
 def _attained(alpha: float, n_test: int, k: int, n: int) -> float:
     """Probability of a p-value of `alpha` or less, for counts that are whole numbers."""
-    tails = stats.betabinom(n_test, k, n - k + 1).sf(np.arange(n_test + 1) - 1)
+    tails = np.cumsum(count_law(n_test, k, n)[::-1])
     return float(tails[tails <= alpha].max(initial=0.0))

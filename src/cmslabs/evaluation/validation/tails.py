@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import gammaln
 
 from cmslabs.errors import ConfigError
 from cmslabs.evaluation.validation.common import (
@@ -19,7 +19,7 @@ from cmslabs.evaluation.validation.common import (
     tail_size,
 )
 
-__all__ = ["FRACTIONS", "LEAST", "Tail", "Tails", "count_p", "find_tails", "tail_study"]
+__all__ = ["FRACTIONS", "LEAST", "Tail", "Tails", "count_law", "count_p", "find_tails", "tail_study"]
 
 #: The shares of events that a search calls its tail.
 FRACTIONS = (0.01, 0.001, 0.0001)
@@ -139,11 +139,22 @@ def count_p(observed: int, n_test: int, k: int, n_validation: int) -> tuple[floa
     Examples
     --------
     >>> few, many = count_p(75, 6000, 60, 6000)
-    >>> round(many, 3), round(float(stats.poisson.sf(74, 60)), 3)
+    >>> from scipy.stats import poisson
+    >>> round(many, 3), round(float(poisson.sf(74, 60)), 3)
     (0.096, 0.034)
     """
-    law = stats.betabinom(n_test, k, n_validation - k + 1)
-    return float(min(law.cdf(observed), 1.0)), float(min(law.sf(observed - 1), 1.0))
+    law = count_law(n_test, k, n_validation)
+    return float(min(law[: observed + 1].sum(), 1.0)), float(min(law[observed:].sum(), 1.0))
+
+
+def count_law(n_test: int, k: int, n_validation: int) -> np.ndarray:
+    """Probabilities of 0, 1, ... n_test test events beyond the k-th largest of n_validation scores: see `count_p`."""
+    j = np.arange(n_test + 1)
+    left = n_validation - k
+    ways = gammaln(j + k) - gammaln(j + 1) - gammaln(k) + gammaln(n_test - j + left + 1)
+    ways -= gammaln(n_test - j + 1) + gammaln(left + 1)
+    everything = gammaln(n_validation + n_test + 1) - gammaln(n_test + 1) - gammaln(n_validation + 1)
+    return np.exp(ways - everything)
 
 
 def find_tails(
