@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from null_spectra import allowed
 from scipy import stats
@@ -16,9 +16,10 @@ from cmslabs.errors import ConfigError, DataError
 from cmslabs.evaluation.validation.ks import compare_tail, ks_study, pipeline_distances
 from cmslabs.evaluation.validation.ks_distance import Ladder, like_in_mass, random_subsets
 from cmslabs.evaluation.validation.multiplicity import benjamini_hochberg, max_t
-from cmslabs.evaluation.validation.trainer import norm_trainer
+from cmslabs.evaluation.validation.trainer import norm_trainer, trainer
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=3, max_size=25), st.data())
 def test_distances_are_scipys_with_ties(values, data):
     k = data.draw(st.integers(1, len(values) - 1))
@@ -40,6 +41,7 @@ def slow_max_t(observed, drawn):
     return [adjusted[i] for i in range(len(observed))]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_max_t_and_benjamini_hochberg_are_their_oracles(seed, n):
     rng = np.random.default_rng(seed)
@@ -70,6 +72,20 @@ def test_a_tail_of_background_differs_in_every_feature_by_construction():
     assert not found.alarm
     assert found.p_value is None
     assert (found.table["random_p_max_t"] <= 0.05).all()
+
+
+def test_the_tail_of_an_isolation_forest_on_the_bundled_background_differs_in_every_feature():
+    from cmslabs.data.download import dataset_path
+    from cmslabs.data.tables import read_table
+    from cmslabs.features.dijets import detector_features
+    from cmslabs.models.registry import make_model
+
+    table = read_table(dataset_path("sim-dijet-features"))
+    table = table[table["process"] == "qcd-dijets"].iloc[:20_000]
+    found = ks_study(trainer(make_model("isolation-forest")), detector_features(table), mass=table["mjj"], n_draws=99)
+    assert found.n_tail == 200
+    assert (found.table["random_p_max_t"] <= 0.01).all()
+    assert (found.table["mass_p_max_t"] <= 0.01).all()  # And the mass does not explain it.
 
 
 def test_pseudo_data_know_that_and_are_as_rarely_unlike_as_promised():

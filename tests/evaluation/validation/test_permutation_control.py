@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from null_spectra import allowed
 from validation_worlds import N_NULLS, background
@@ -62,6 +62,7 @@ def test_it_does_not_ask_whether_the_tail_is_real():
     assert not dependent.alarm
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 30), st.integers(1, 5))
 def test_shuffling_keeps_every_column(seed, n, k):
     X = np.random.default_rng(seed).integers(0, 9, size=(n, k))

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from null_spectra import allowed
 from scipy import stats
@@ -19,6 +19,7 @@ from cmslabs.evaluation.validation.homogeneity import chi2_of, divergence_of, ma
 from cmslabs.evaluation.validation.sculpting import find_sculpting, sculpting_study
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=2, max_size=8))
 def test_chi2_and_divergence_are_scipys(pairs):
     passing, failing = np.array(pairs, dtype=float).T
@@ -28,6 +29,7 @@ def test_chi2_and_divergence_are_scipys(pairs):
     assert divergence_of(passing, passing + failing) == pytest.approx(distance**2, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(60, 3000), st.floats(0.02, 0.5), st.integers(2, 30), st.integers(1, 2000))
 def test_bins_expect_five_events_or_are_refused(n, fraction, n_bins, distinct):
     mass = np.random.default_rng(n).integers(1, distinct + 1, size=n).astype(float)
@@ -86,6 +88,7 @@ def test_what_a_rank_correlation_misses_the_comparison_of_shapes_sees():
     assert found.cuts[1].chi2_p < 1e-6
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_only_orders_matter(seed):
     rng = np.random.default_rng(seed)

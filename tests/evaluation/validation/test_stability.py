@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from null_spectra import allowed
 from scipy import stats
@@ -24,6 +24,7 @@ from cmslabs.evaluation.validation.stability import agreement, find_stability, s
 from cmslabs.evaluation.validation.trainer import norm_trainer
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=2, max_size=4))
 def test_overlaps_are_those_of_sets(rows):
     masks = np.array([[True, *row] for row in rows])

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from null_spectra import allowed
 from scipy import stats
@@ -17,6 +17,7 @@ from cmslabs.evaluation.validation.tails import count_p, find_tails, tail_study
 from cmslabs.evaluation.validation.trainer import norm_trainer
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.data())
 def test_the_law_of_the_count_is_that_of_all_orders(n, m, data):
     """The oracle: every order of n validation and m test scores is equally likely."""
@@ -72,6 +73,7 @@ def test_fifteen_percent_of_forty_thousand_leave_one_tail():
     assert (few.verdict, few.p_value, few.alarm) == ("too few events", None, False)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_only_the_order_of_the_scores_matters(seed):
     a, b = np.random.default_rng(seed).normal(size=(2, 700))

@@ -102,6 +102,7 @@ class Certificate:
             ("in sample", "rate, thresholds from training", *_rate(self.nulls.in_sample), verdicts["in sample"]),
             ("sculpting", "Spearman(score, mass)", *_range([one.spearman for one in self.sculpting]), 0.0, ""),
             ("sculpting", "p-value", *sculpting_p, self.alpha, verdicts["sculpting"]),
+            *self._shape_rows(),
             *self._tail_rows(verdicts["tails"]),
             *_agreement_rows("seeds", seeds.training, seeds.chance, seeds.verdict),
         ]
@@ -146,6 +147,15 @@ class Certificate:
             return "too few events"
         return "drifted" if self.tails_p <= self.alpha else "steady"
 
+    def _shape_rows(self) -> list[tuple]:
+        """How far the shapes of passing and failing events are apart, and how far permuted ones are."""
+        rows = []
+        for cuts in zip(*(one.cuts for one in self.sculpting), strict=False):
+            name = f"divergence of shapes at {100 * cuts[0].fraction:g} % [bit]"
+            null = float(np.median([cut.js_null for cut in cuts]))
+            rows.append(("sculpting", name, *_range([cut.js for cut in cuts]), null, ""))
+        return rows
+
     def _tail_rows(self, verdict: str) -> list[tuple]:
         """Events in each tail over the expected ones, all trainings together."""
         rows = []
@@ -171,6 +181,7 @@ def null_certificate(
     n_null: int = 250,
     fraction: float = 0.1,
     fractions: Sequence[float] = FRACTIONS,
+    n_seeds: int = 5,
     n_samples: int = 5,
     stability_fraction: float = 0.01,
     least: float = 0.5,
@@ -199,9 +210,8 @@ def null_certificate(
         As in `cmslabs.evaluation.validation.nulls.run_nulls`.
     fractions : sequence of float
         Tails whose events are counted.
-    n_samples : int
-        Samples for the spread that the training events cause; the spread of seeds takes 5 trainings, or `n_trainings`
-        if that is more and at most 10.
+    n_seeds, n_samples : int
+        Trainings for the spread over seeds (at least 5), and for the spread that the training events cause.
     stability_fraction, least
         As in `cmslabs.evaluation.validation.stability.find_stability`.
     alpha : float
@@ -244,7 +254,7 @@ def null_certificate(
         take(X, learnt),
         take(X, judged),
         reference=norm_trainer,
-        n_trainings=min(max(5, n_trainings), 10),
+        n_trainings=n_seeds,
         n_samples=n_samples,
         fraction=stability_fraction,
         least=least,
