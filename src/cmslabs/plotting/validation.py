@@ -77,7 +77,7 @@ def plot_distances(
 
     Parameters
     ----------
-    result : cmslabs.evaluation.validation.ks.KSResult
+    result : cmslabs.evaluation.validation.ks_result.KSResult
     simulation, source
         As in `plot_tails`.
     null : {"random", "mass", "pseudo"}, optional

@@ -13,6 +13,7 @@ from scipy import stats
 from validation_worlds import N_NULLS, background, random_scores
 
 from cmslabs.errors import ConfigError, DataError
+from cmslabs.evaluation.validation.agreement import agreement
 from cmslabs.evaluation.validation.overlap import (
     chance_jaccard,
     chance_overlaps,
@@ -20,7 +21,7 @@ from cmslabs.evaluation.validation.overlap import (
     pairwise_jaccard,
     pairwise_spearman,
 )
-from cmslabs.evaluation.validation.stability import agreement, find_stability, stability_study
+from cmslabs.evaluation.validation.stability import find_stability, stability_study
 from cmslabs.evaluation.validation.trainer import norm_trainer
 
 
