@@ -177,3 +177,26 @@ def test_what_cannot_be_asked_is_refused():
         MassQuantile.of(mass, mass)
     with pytest.raises(DataError, match="different values"):
         MassQuantile.of(mass, np.ones(300), n_bins=2)
+
+
+@pytest.mark.slow
+def test_a_conditional_flow_sculpts_and_its_base_radius_hardly_does():
+    pytest.importorskip("torch", reason="needs the extra torch")
+    import pandas as pd
+
+    from cmslabs.models.registry import make_model
+
+    def events(seed):
+        mass, rng = np.random.default_rng(seed).uniform(2000, 5000, 4000), np.random.default_rng(seed + 100)
+        x, y = rng.normal(size=(2, 4000)) * mass / 2000
+        return pd.DataFrame({"x": x, "y": y, "mjj": mass})
+
+    quick = {"n_layers": 2, "widths": (24,), "bins": 4, "epochs": 8, "batch_size": 256, "learning_rate": 1e-2}
+    flow = make_model("flow", context=("mjj",), random_state=0, device="cpu", **quick).fit(events(1))
+    X = events(2)
+    density, radius = (find_sculpting(score(X), X["mjj"]) for score in (flow.anomaly_score, flow.latent_radius))
+    assert density.verdict == "sculpted"
+    assert density.spearman > 0.4
+    assert abs(radius.spearman) < 0.06
+    assert radius.cuts[1].js < 2 * radius.cuts[1].js_null
+    assert density.cuts[1].js > 2 * density.cuts[1].js_null
