@@ -41,7 +41,7 @@ sys.path.append(str(Path(ROOT) / "tests" / "models"))
 
 SEED, COLUMNS, LAYERS, WIDTH, BINS, BOUND, BATCH = 1, 61, 4, 128, 8, 4.0, 256
 #: Events to train on, to judge with, to draw; epochs, and how often everything is repeated.
-FULL = {"train": 12_000, "test": 4000, "drawn": 1000, "epochs": 4, "repeats": 3, "known": 20_000, "known_epochs": 30}
+FULL = {"train": 5000, "test": 2000, "drawn": 200, "epochs": 3, "repeats": 2, "known": 10_000, "known_epochs": 14}
 QUICK = {"train": 1024, "test": 500, "drawn": 50, "epochs": 1, "repeats": 1, "known": 2000, "known_epochs": 3}
 
 
