@@ -109,7 +109,7 @@ def summary(runs: list[Epochs], n_events: int, wanted: float) -> dict[str, float
     ]
     return {
         "seconds": fastest,
-        "events_per_second": n_events * len(runs[0].seconds) / fastest,
+        "events_per_second": n_events / fastest,
         "auc": float(np.mean([run.aucs[-1] for run in runs])),
         "seconds_to_auc": float(np.median(reached)) if np.isfinite(np.median(reached)) else None,
     }
@@ -130,7 +130,7 @@ def compare(name: str, case: Case, wanted: float, seeds: Sequence[int], skorch: 
         for way, run in ways.items():
             runs[way].append(run())
     n_events = len(case.arrays[0])
-    found = {way: summary(these, n_events, wanted) for way, these in runs.items()}
+    found = {way: summary(these, n_events * case.epochs, wanted) for way, these in runs.items()}
     for way, numbers in found.items():
         numbers["ratio"] = numbers["seconds"] / found["ours"]["seconds"]
         reached = "never" if numbers["seconds_to_auc"] is None else f"{numbers['seconds_to_auc']:.2f}"
