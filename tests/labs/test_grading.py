@@ -174,7 +174,7 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
         (LAB4, "chisquare", "0.667, not 1.000"),
         (LAB5, "improvement", "0.8 / 0.5 = 1.6, not 3.2"),
         (LAB6, "warmup", "not [0.5, 1.0, 2.0, 4.5]"),
-        (LAB7, "pvalue", "Larger than all nine: 1/10, and not 0."),
+        (LAB7, "matched", "0.667, not 0.750"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, task, reason):
