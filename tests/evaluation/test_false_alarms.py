@@ -14,8 +14,8 @@ from cmslabs.evaluation import lookelsewhere
 from cmslabs.evaluation.bumphunt import bump_hunt
 from cmslabs.evaluation.windows import gaussian_template
 
-N_NULLS = 400
-#: Fewer choices than by default, so that 400 hunts with their toys take less than a minute; all are repeated.
+N_NULLS = 200
+#: Fewer choices than by default, so that 300 hunts with their toys take less than two minutes; all are repeated.
 FAST = {"families": ("power", "exponential"), "widths": (1.0, 2.0), "max_toys": 100}
 TEMPLATE = gaussian_template(EDGES, 3797.5, 157.5)
 
