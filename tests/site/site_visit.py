@@ -131,6 +131,12 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(50)
 
 
+def _resize(page: Page, size: dict[str, int]) -> None:
+    """Resize and wait until the page's scripts have noticed: they are told just before the next frame."""
+    page.set_viewport_size(size)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
     """Visit all pages with one browser page, on desktop and phone, light and dark."""
     page = browser.page(reduced_motion="reduce")
@@ -166,10 +172,9 @@ def _visit(page: Page, url: str, visit: Visit) -> None:
     if seen["rendered"] < seen["math"]:
         visit.math_problems.append(f"{seen['math'] - seen['rendered']} formulas are not typeset")
     visit.math_problems += seen["mathErrors"] + seen["rawMath"]
-    page.set_viewport_size(PHONE)
-    page.wait_for_timeout(50)
+    _resize(page, PHONE)
     visit.phone_width = page.evaluate("document.documentElement.scrollWidth")
-    page.set_viewport_size(DESKTOP)
+    _resize(page, DESKTOP)
     _audit(page, visit, "light", AXE_OPTIONS | {"rules": {"color-contrast": {"enabled": False}}})
     page.evaluate(_ONE_TEXT_OF_EACH_LOOK)
     for mode in ("light", "dark"):
