@@ -22,9 +22,10 @@ help: ## List the commands
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
+	@# Without --no-compile pip translates every file of every package, most of which nobody imports.
 	@echo "Setting up .venv (a few minutes the first time) ..."
 	@test -x $(VENV_PYTHON) || $(PYTHON) -m venv .venv
-	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[all]'
 	@touch $(READY)
 
 setup: $(READY) ## Make .venv and install everything into it (the other commands do this by themselves)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -35,6 +36,8 @@ CACHE = BUILD / ".jupyter_cache"
 EXECUTION_INPUTS = ("src", "constraints.txt", "pyproject.toml")
 #: What the site depends on besides that.
 SITE_INPUTS = ("book", "labs/release", "_config.yml", "_toc.yml", "package-lock.json", "data_scripts/build_book.py")
+#: Pages that start several processes themselves and measure them.
+NEED_ALL_CORES = {"08-scaling-out"}
 #: Folders that are made, not written.
 MADE = {"__pycache__", "vendor", ".ipynb_checkpoints", "cmslabs.egg-info"}
 
@@ -130,6 +133,15 @@ def is_cached(path: Path) -> bool:
     return True
 
 
+def executed(pages: list[Path], workers: int) -> Iterator[tuple[Path, float, str]]:
+    """Execute pages: first, one by one, those that want all cores, then the others side by side."""
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        for path in pages:
+            if path.stem in NEED_ALL_CORES:
+                yield pool.submit(execute_page, path).result()
+        yield from pool.map(execute_page, [path for path in pages if path.stem not in NEED_ALL_CORES])
+
+
 def execute_pages(workers: int) -> bool:
     """Run all pages that are not in the cache, some at a time; return whether all went well."""
     # The cache makes its database at the first touch: before several processes want to.
@@ -138,13 +150,12 @@ def execute_pages(workers: int) -> bool:
     # Pages that run side by side have a core each.  Libraries that take all cores would wait for each other.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for path, seconds, traceback in pool.map(execute_page, pages):
-            name = path.relative_to(ROOT)
-            print(f"  {name}: {seconds:.1f} s{' FAILED' if traceback else ''}", file=sys.stderr, flush=True)
-            if traceback:
-                good = False
-                print(traceback, file=sys.stderr)
+    for path, seconds, traceback in executed(pages, workers):
+        name = path.relative_to(ROOT)
+        print(f"  {name}: {seconds:.1f} s{' FAILED' if traceback else ''}", file=sys.stderr, flush=True)
+        if traceback:
+            good = False
+            print(traceback, file=sys.stderr)
     return good
 
 

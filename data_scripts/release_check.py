@@ -15,6 +15,7 @@ import tempfile
 import tomllib
 import venv
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,11 +91,12 @@ def install(wheel: Path, folder: Path) -> Path:
     venv.create(home, with_pip=True)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    run(*pip, "install", f"numpy=={bounds['numpy']}", cwd=folder)
+    add = [*pip, "install", "--no-compile"]
+    run(*add, f"numpy=={bounds['numpy']}", cwd=folder)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
     fake = fake_distribution(site, "torch", bounds["torch"])
     constraints = relaxed_constraints(folder)
-    run(*pip, "install", "-c", constraints, f"{wheel}[torch]", *NOTEBOOK_TOOLS, cwd=folder)
+    run(*add, "-c", constraints, f"{wheel}[torch]", *NOTEBOOK_TOOLS, cwd=folder)
     frozen = dict(line.split("==") for line in run(*pip, "freeze", cwd=folder).splitlines() if "==" in line)
     for name, version in bounds.items():
         if frozen.get(name) != version:
@@ -105,7 +107,7 @@ def install(wheel: Path, folder: Path) -> Path:
     fake.rmdir()
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     real = [pin for pin in pins if pin.split("==")[0] in LEARNING_TOOLS]
-    run(*pip, "install", "-c", constraints, f"numpy=={bounds['numpy']}", *real, cwd=folder)
+    run(*add, "-c", constraints, f"numpy=={bounds['numpy']}", *real, cwd=folder)
     return python
 
 
@@ -136,11 +138,16 @@ def run_labs(python: Path, folder: Path) -> None:
         "import sys, nbformat, nbclient; nb = nbformat.read(sys.argv[1], 4); "
         "nbclient.NotebookClient(nb, timeout=300, kernel_name='python3').execute()"
     )
-    for notebook in sorted((ROOT / "labs/source").glob("*/*.ipynb")):
+
+    def run_lab(notebook: Path) -> None:
         place = folder / notebook.stem
         place.mkdir()
-        run(python, "-c", execute, notebook, cwd=place, HOME=str(place), CMSLABS_OFFLINE="1")
+        one_core = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        run(python, "-c", execute, notebook, cwd=place, HOME=str(place), CMSLABS_OFFLINE="1", **one_core)
         print(f"{notebook.stem} runs from the wheel")
+
+    with ThreadPoolExecutor(2) as two:
+        list(two.map(run_lab, sorted((ROOT / "labs/source").glob("*/*.ipynb"))))
 
 
 def main() -> None:

@@ -20,11 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120", "book", "labs/source"]
 UNIT = ["--doctest-modules", "src/cmslabs", "tests"]
 
+#: A file is run by one worker.  Slow files come first (`conftest.py`), which xdist must not undo.
+SHARED = ["--dist", "loadfile", "--no-loadscope-reorder"]
+
 
 def run(name: str, arguments: list[str], workers: int) -> int:
     """Run pytest once and print how long it took."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), *SHARED, *arguments]
     # Each worker has a core.  Libraries that take all cores would wait for each other.
     environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

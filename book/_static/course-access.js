@@ -11,12 +11,17 @@
   }
 
   // What scrolls sideways must be reachable by keyboard.
-  function reachScrollable() {
+  function reachScrollable(node) {
+    if (node.scrollWidth > node.clientWidth) node.setAttribute("tabindex", "0");
+    else node.removeAttribute("tabindex");
+  }
+
+  // Not only the window changes the width of a node: sidebars, scroll bars and fonts do, too.
+  const widths = new ResizeObserver((changes) => changes.forEach((change) => reachScrollable(change.target)));
+
+  function watchScrollable() {
     const wide = "article mjx-container[display='true'], article pre, article .pst-scrollable-table-container";
-    document.querySelectorAll(wide).forEach(function (node) {
-      if (node.scrollWidth > node.clientWidth) node.setAttribute("tabindex", "0");
-      else node.removeAttribute("tabindex");
-    });
+    document.querySelectorAll(wide).forEach((node) => widths.observe(node));
   }
 
   // The widget manager asks for the interface of MathJax 2.
@@ -31,7 +36,6 @@
   window.addEventListener("load", function () {
     nameArrows();
     const typeset = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
-    typeset.then(reachScrollable);
+    typeset.then(watchScrollable);
   });
-  window.addEventListener("resize", reachScrollable);
 })();

@@ -87,8 +87,9 @@ def test_warning_ends_the_build(sandbox, text, good):
     (sandbox / "_config.yml").write_text("title: Small\nonly_build_toc_files: true\n")
     (sandbox / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (sandbox / "index.md").write_text(f"# Small\n\nSee {text}.\n")
-    # The second run must not forget the first one's warnings.
-    assert [build_book.render() == 0, build_book.render() == 0] == [good, good]
+    assert (build_book.render() == 0) == good
+    # A second run must not forget the first one's warnings.
+    assert good or build_book.render() != 0
 
 
 def test_traceback_on_a_page_is_found(sandbox):

@@ -137,8 +137,7 @@ def test_blinded_bins_are_predicted_and_change_nothing(call, spectrum):
     assert "blinded      1300 to 1550 GeV: " in call("bumphunt", spectrum(), *options)[1]
 
 
-@pytest.mark.parametrize("where", [(1300, 1550), (1000, 1150), (1850, 2000)])
-@pytest.mark.parametrize("factor", [0, 40])
+@pytest.mark.parametrize(("where", "factor"), [((1300, 1550), 40), ((1000, 1150), 0), ((1850, 2000), 40)])
 def test_nothing_tells_what_is_in_blinded_bins(call, spectrum, tmp_path, where, factor):
     """Two tables that differ there only: every word and every pixel are the same, the number of events among them."""
     path, said = spectrum(), []

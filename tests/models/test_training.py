@@ -511,3 +511,34 @@ def test_training_and_its_continuation_on_the_gpu(tmp_path, precision):
         torch.testing.assert_close(resumed[name], whole[name], rtol=1e-2, atol=1e-3)
     assert history.val_loss == pytest.approx(expected.val_loss, rel=1e-2)
     assert torch.equal(before, torch.cuda.get_rng_state())
+
+
+def test_one_vector_of_weights_changes_nothing_but_the_time():
+    """The same losses as a loop that steps weight by weight; afterwards each weight has memory of its own."""
+    X = np.random.default_rng(3).normal(size=(256, 3)).astype(np.float32)
+
+    def loss(network, batch, generator):
+        return torch.mean((network(batch) - batch) ** 2)
+
+    def network():
+        torch.manual_seed(4)
+        return torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+
+    settings = TrainingSettings(epochs=3, batch_size=256, learning_rate=0.01, clip_norm=0.1, device="cpu")
+    trained = network()
+    history = train(trained, loss, X, X, settings, random_state=1)
+    plain = network()
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=0.01, weight_decay=0.0)
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        value = loss(plain, torch.from_numpy(X), None)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
+        optimizer.step()
+        losses.append(float(value.detach()))
+    assert history.train_loss == pytest.approx(losses, rel=1e-5)
+    for one, other in zip(trained.parameters(), plain.parameters(), strict=True):
+        assert one.detach().numpy() == pytest.approx(other.detach().numpy(), rel=1e-4, abs=1e-6)
+    assert len({weight.untyped_storage().data_ptr() for weight in trained.parameters()}) == 4
+    assert all(weight.grad is None for weight in trained.parameters())

@@ -15,7 +15,6 @@ from tuning_worlds import background, study
 
 from cmslabs.models import tuning
 
-stop = int(sys.argv[4]) if len(sys.argv) > 4 else None
 made = []
 loss = tuning._loss
 
@@ -27,10 +26,12 @@ def watched(model, history):
     return loss(model, history)
 
 
-tuning._loss = watched
-X, X_val = background(300), background(100, seed=1)
-Path(f"{sys.argv[3]}.ready-{len(list(Path(sys.argv[3]).parent.glob('*.ready-*')))}").touch()
-while not Path(sys.argv[3]).exists():
-    time.sleep(0.01)
-tuning.tune(study(trials=int(sys.argv[2])), X, X_val, sys.argv[1], tick=made.append)
-print(json.dumps(len(made)))
+if __name__ == "__main__":
+    stop = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    tuning._loss = watched
+    X, X_val = background(300), background(100, seed=1)
+    Path(f"{sys.argv[3]}.ready-{len(list(Path(sys.argv[3]).parent.glob('*.ready-*')))}").touch()
+    while not Path(sys.argv[3]).exists():
+        time.sleep(0.01)
+    tuning.tune(study(trials=int(sys.argv[2])), X, X_val, sys.argv[1], tick=made.append)
+    print(json.dumps(len(made)))

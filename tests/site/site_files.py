@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,12 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).parents[2]
 #: Pages that Sphinx makes by itself.
 OWN_PAGES = ("genindex.html", "search.html")
+
+
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    """A page, read once; nobody changes it."""
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
 def page_names(site: Path) -> list[str]:
@@ -30,7 +37,7 @@ def toc_files() -> list[str]:
 
 def dead_links(site: Path) -> list[str]:
     """Links, pictures and scripts of the pages that lead to a file or a place that does not exist."""
-    soups = {name: BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser") for name in page_names(site)}
+    soups = {name: parsed(site / name) for name in page_names(site)}
     places = {name: {tag["id"] for tag in soup.find_all(id=True)} for name, soup in soups.items()}
     dead = []
     for name, soup in soups.items():
@@ -52,7 +59,7 @@ def dead_links(site: Path) -> list[str]:
 
 def launch_links(site: Path, name: str) -> dict[str, str]:
     """Addresses behind the rocket of a page: ``{"binder": ..., "colab": ...}``."""
-    soup = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+    soup = parsed(site / name)
     links = [tag["href"] for tag in soup.select(".dropdown-launch-buttons a[href]")]
     hosts = {"binder": "https://mybinder.org/", "colab": "https://colab.research.google.com/"}
     return {kind: link for kind, host in hosts.items() for link in links if link.startswith(host)}
@@ -60,7 +67,7 @@ def launch_links(site: Path, name: str) -> dict[str, str]:
 
 def run_seconds(site: Path) -> dict[str, float]:
     """How long each executed page took, from the table that the site itself shows."""
-    soup = BeautifulSoup((site / "book" / "how-to-use.html").read_text(encoding="utf-8"), "html.parser")
+    soup = parsed(site / "book" / "how-to-use.html")
     rows = [[cell.get_text(strip=True) for cell in row.find_all("td")] for row in soup.select("table tr")]
     return {row[0]: float(row[3]) for row in rows if len(row) == 5}
 

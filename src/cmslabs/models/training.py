@@ -29,6 +29,7 @@ from cmslabs.models.devices import (
     stream_seed,
     torch_threads,
 )
+from cmslabs.models.flat_weights import FlatWeights
 from cmslabs.models.settings import TrainingSettings
 
 torch = require("torch", "torch")
@@ -159,6 +160,7 @@ def train(
                 bar.set_postfix(loss=f"{run.history.val_loss[-1]:.4g}", best=run.history.best_epoch, refresh=False)
                 bar.update()
         network.load_state_dict(run.best)
+        run.flat.release()
         network.eval()
     return run.history
 
@@ -170,8 +172,8 @@ class _Run:
         self.network, self.loss, self.validation_loss = network, loss, validation_loss
         self.data, self.held_out, self.settings, self.after_epoch = data, held_out, settings, after_epoch
         self.device = _first(data).device
-        self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.optimizer = settings.make_optimizer(self.weights)
+        self.flat = FlatWeights([parameter for parameter in network.parameters() if parameter.requires_grad])
+        self.optimizer = settings.make_optimizer([self.flat.vector])
         self.schedule = settings.make_schedule(self.optimizer)
         self.autocast = autocast_type(settings.mixed_precision, self.device)
         self.scaler = grad_scaler(self.autocast)
@@ -208,14 +210,14 @@ class _Run:
         n, losses, norms = len(_first(self.data)), [], []
         batches = torch.randperm(n, generator=self.order).to(self.device).split(self.settings.batch_size)
         for rows in batches:
-            self.optimizer.zero_grad(set_to_none=True)
+            self.flat.forget_gradient()
             with self._precision():
                 loss = self.loss(self.network, _rows(self.data, rows), self.noise)
             self.scaler.scale(loss).backward() if self.scaler else loss.backward()
             if self.settings.clip_norm is not None:
                 if self.scaler:
                     self.scaler.unscale_(self.optimizer)
-                norms.append(torch.nn.utils.clip_grad_norm_(self.weights, self.settings.clip_norm).detach())
+                norms.append(torch.nn.utils.clip_grad_norm_([self.flat.vector], self.settings.clip_norm).detach())
             if self.scaler:
                 self.scaler.step(self.optimizer)
                 self.scaler.update()
