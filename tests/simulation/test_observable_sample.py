@@ -25,6 +25,10 @@ from cmslabs.simulation.samples import DIJETS, OBSERVABLES
 PATH = samples_folder() / "dijet-observables.parquet"
 CARD = "sim-dijet-observables"
 N = 10
+#: Smallest share of a process that has two AK8 jets of 200 GeV.  A W that decays to a lepton and a neutrino can give the
+#: neutrino nearly everything.  Of a graviton's two W one does in about three of eight events, and one time in six what
+#: is seen of it has less than 200 GeV; of a top there is a b jet besides.  Purely hadronic events all have two.
+HAS_TWO = {"graviton-ww": 0.91, "zprime-tt": 0.985}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,11 @@ def test_composition(table):
     found = table["process"].value_counts()
     assert set(found.index) == set(made)
     for name, events in made.items():
-        # A few events have their second AK8 jet outside.
-        assert 0.97 * events <= found[name] <= events
+        assert HAS_TWO.get(name, 1.0) * events <= found[name] <= events
+    # What was lost are neutrinos: where the second jet is missing, it is missing in the momentum's balance.
+    features = read_table(samples_folder() / "dijet-features.parquet")
+    first = features[features["process"] == "graviton-ww"].head(made["graviton-ww"])
+    assert first.loc[~first["event"].isin(table["event"]), "met"].min() > 1000
     assert (table["label"] == (table["process"] != "qcd-dijets")).all()
     assert table["event"].is_unique
     assert list(table.columns) == ["event", "process", "label", "jet_id_j1", "jet_id_j2", *CATALOGUE]
