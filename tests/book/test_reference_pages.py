@@ -8,11 +8,13 @@ from pathlib import Path
 import course_api
 import course_cards
 import course_commands
+import course_observables
 import pytest
 import yaml
 from chapter_rules import BOOK, ROOT, bibliography, chapters, glossary_terms, named
 
 from cmslabs.data.catalog import list_cards
+from cmslabs.features.observables import CATALOGUE
 
 
 def pages() -> list[Path]:
@@ -104,6 +106,16 @@ def test_cards_page_shows_every_card():
     page = (BOOK / "data-cards.md").read_text(encoding="utf-8")
     assert course_cards.OVERVIEW in page
     assert course_cards.CARDS in page
+
+
+def test_page_of_observables_shows_the_whole_catalogue():
+    source = [(BOOK / "observables.md").read_text(encoding="utf-8")]
+    course_observables._insert(None, "observables", source)
+    assert course_observables.MARKER not in source[0]
+    shown = re.findall(r"(?m)^\| `(\w+)` \|", source[0])
+    assert {
+        name.removesuffix("1") if name.endswith("_j1") else name for name in CATALOGUE if name[-3:] != "_j2"
+    } == set(shown)
 
 
 def test_address_of_the_repository_stands_once():
