@@ -327,6 +327,7 @@ def test_a_file_that_is_no_study(tmp_path):
         ({"search": {"random_state": [1, 2]}}, "search.random_state: cannot be searched: .* luckiest seed"),
         ({"search": {"device": ["cpu", "cuda"]}}, "search.device: cannot be searched"),
         ({"model": "vae", "search": {"beta": [0.1, 1.0]}}, "search.beta: .* losses of two trials cannot be compared"),
+        ({"model": "flow", "search": {"coordinates": ["standard", "logit"]}}, "search.coordinates: .* a density in"),
         ({"fixed": {"random_state": 3}}, "fixed.random_state: belongs under the key 'seed'"),
         ({"fixed": {"widths": [4]}}, "search.widths: stands under 'fixed', too"),
         ({"fixed": {"latnt": 1}}, "fixed.latnt: .* no parameter 'latnt'. Did you mean 'latent'"),

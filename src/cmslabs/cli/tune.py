@@ -22,7 +22,9 @@ _SHOWN = 5
 def tune(
     config: Annotated[
         str,
-        typer.Argument(metavar="CONFIG", help="YAML file, or a bundled one: autoencoder, vae, image-autoencoder."),
+        typer.Argument(
+            metavar="CONFIG", help="YAML file, or a bundled one: autoencoder, vae, flow, image-autoencoder."
+        ),
     ],
     storage: Annotated[
         Path | None,

@@ -34,7 +34,14 @@ _NOT_SEARCHED = {
     "checkpoint": "trials would take up each other's training",
 }
 #: Parameters that change what the loss of a model is made of.
-_CHANGES_LOSS = {"beta": "the weight of a part of the loss", "pixels": "what the loss is computed of"}
+_CHANGES_LOSS = {
+    "beta": "the weight of a part of the loss",
+    "pixels": "what the loss is computed of",
+    "coordinates": "what the density that is the loss is a density in",
+    "context": "what the density that is the loss is given",
+    "integers": "which columns the loss knows only as a whole number",
+    "drop_redundant": "how many columns the density that is the loss has",
+}
 
 
 class Range(StrictModel):
@@ -142,7 +149,7 @@ class TuningConfig(StrictModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str = ""
-    model: Literal["autoencoder", "vae", "image-autoencoder"]
+    model: Literal["autoencoder", "vae", "flow", "image-autoencoder"]
     data: TuningData
     objective: Literal["validation-loss", "shuffled", "shifted"]
     trials: Annotated[int, Field(ge=1)] = 20
