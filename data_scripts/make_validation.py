@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from make_certificates import short
 from make_flow_search import CONFIG as SEARCH
-from make_flow_search import on_columns, prepare, train_flow
+from make_flow_search import hundredths, on_columns, prepare, train_flow
 from repository import checked_out
 from scipy.stats import spearmanr
 from validation_rates import rates
@@ -84,14 +84,16 @@ class Search:
             rows[self.process[rows] == search["background"]] for rows in (split.train, split.validation, split.test)
         )
         self.tested = split.test
+        self.first: Any = None
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
         """The columns that the flow knows, of these events."""
         return self.features.iloc[rows][self.used].reset_index(drop=True)
 
     def full(self, X: pd.DataFrame, seed: int) -> Callable:
-        """Trainer of the flow of chapter 16, with its validation part."""
+        """Trainer of the flow of chapter 16, with its validation part; the first one is kept."""
         model = train_flow(self.config, self.columns, X, self.rows(self.validation), seed)
+        self.first = self.first or model
         return on_columns(model)
 
     def flow(self, **changes: Any) -> Any:
@@ -108,27 +110,30 @@ class Search:
 
 
 def stability(config: dict[str, Any], search: Search) -> dict[str, Any]:
-    """Seeds and samples of the flow of chapter 16; and the tail of the norm."""
-    X, tested = search.rows(search.train), search.rows(search.test)
+    """Seeds and samples of the flow of chapter 16; its radius, which is not stored there; how like it its sister is."""
+    X, tested, seed = search.rows(search.train), search.rows(search.test), config["seed"]
+    search.first = None
     found = stability_study(
-        search.full,
-        X,
-        tested,
-        reference=norm_trainer,
-        alpha=config["alpha"],
-        seed=config["seed"],
-        **config["stability"],
+        search.full, X, tested, reference=norm_trainer, alpha=config["alpha"], seed=seed, **config["stability"]
     )
-    return found.to_dict()
+    radius = on_columns(search.first, "latent_radius")
+    parts = {"test": search.tested, "validation": search.validation}
+    quick = search.sister(config["sister"])(search.rows(search.train[: config["permutation"]["n_train"]]), seed)
+    full = on_columns(search.first)(tested)
+    return found.to_dict() | {
+        "radius": {name: hundredths(radius(search.rows(rows))) for name, rows in parts.items()},
+        "seed_0_mean": float(full.mean()),
+        "sister_spearman": float(spearmanr(quick(tested), full).statistic),
+    }
 
 
 def permutation(config: dict[str, Any], search: Search) -> dict[str, Any]:
-    """The control with shuffled columns, and how like the flow its sister is."""
+    """The control with shuffled columns, of the quick sister."""
     options = dict(config["permutation"])
     X = search.rows(search.train[: options.pop("n_train")])
     tested = search.rows(search.test[: options.pop("n_test")])
     train = search.sister(config["sister"])
-    result = permutation_control(
+    return permutation_control(
         train,
         X,
         tested,
@@ -138,8 +143,6 @@ def permutation(config: dict[str, Any], search: Search) -> dict[str, Any]:
         tick=lambda done: done % 20 or print(f"  {done} trainings", file=sys.stderr, flush=True),
         **options,
     ).to_dict()
-    quick, full = train(X, config["seed"])(tested), search.full(search.rows(search.train), config["seed"])(tested)
-    return result | {"sister_spearman": float(spearmanr(quick, full).statistic)}
 
 
 def ks(config: dict[str, Any], search: Search) -> dict[str, Any]:
