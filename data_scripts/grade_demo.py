@@ -35,6 +35,7 @@ MISTAKES = {
     "lab5-baselines-and-metrics": ("improvement", "np.sqrt(share_b)", "1.0 * share_b", 3.0),
     "lab6-autoencoders": ("kl", "0.5 * np.sum", "np.sum", 4.0),
     "lab7-jet-images": ("centre", "dphi - 2 * np.pi * np.round(dphi / (2 * np.pi))", "1.0 * dphi", 3.0),
+    "lab8-flows": ("stretch", "log_normal - np.log(abs", "log_normal + np.log(abs", 2.0),
 }
 
 

@@ -16,6 +16,7 @@ LAB4 = "lab4-systematics"
 LAB5 = "lab5-baselines-and-metrics"
 LAB6 = "lab6-autoencoders"
 LAB7 = "lab7-jet-images"
+LAB8 = "lab8-flows"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:
