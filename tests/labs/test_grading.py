@@ -19,6 +19,7 @@ from submissions import (
     LAB5,
     LAB6,
     LAB7,
+    LAB8,
     answered,
     cell_named,
     grade_id,
@@ -175,6 +176,7 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
         (LAB5, "improvement", "0.8 / 0.5 = 1.6, not 3.2"),
         (LAB6, "warmup", "not [0.5, 1.0, 2.0, 4.5]"),
         (LAB7, "matched", "0.667, not 0.750"),
+        (LAB8, "logit", "not [0.16 0.24 0.09]"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, task, reason):
