@@ -36,6 +36,12 @@ MISTAKES = {
     "lab6-autoencoders": ("kl", "0.5 * np.sum", "np.sum", 4.0),
     "lab7-jet-images": ("centre", "dphi - 2 * np.pi * np.round(dphi / (2 * np.pi))", "1.0 * dphi", 3.0),
     "lab8-flows": ("stretch", "log_normal - np.log(abs", "log_normal + np.log(abs", 2.0),
+    "lab9-validation": (
+        "count",
+        "betabinom.sf(observed - 1, m, k, n - k + 1)",
+        "poisson.sf(observed - 1, m * k / n)",
+        3.0,
+    ),
 }
 
 

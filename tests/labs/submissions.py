@@ -17,6 +17,7 @@ LAB5 = "lab5-baselines-and-metrics"
 LAB6 = "lab6-autoencoders"
 LAB7 = "lab7-jet-images"
 LAB8 = "lab8-flows"
+LAB9 = "lab9-validation"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:
