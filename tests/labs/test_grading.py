@@ -20,6 +20,7 @@ from submissions import (
     LAB6,
     LAB7,
     LAB8,
+    LAB9,
     answered,
     cell_named,
     grade_id,
@@ -177,6 +178,7 @@ def test_the_lms_gets_no_half_grades(classes, lab, tmp_path):
         (LAB6, "warmup", "not [0.5, 1.0, 2.0, 4.5]"),
         (LAB7, "matched", "0.667, not 0.750"),
         (LAB8, "logit", "not [0.16 0.24 0.09]"),
+        (LAB9, "count", "0.5, not 0.632"),
     ],
 )
 def test_feedback_says_what_was_wrong(classes, lab, task, reason):
