@@ -7,6 +7,7 @@ from pathlib import Path
 
 import course_api
 import course_cards
+import course_certificates
 import course_commands
 import course_observables
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from chapter_rules import BOOK, ROOT, bibliography, chapters, glossary_terms, named
 
 from cmslabs.data.catalog import list_cards
+from cmslabs.data.stored_results import stored_result
 from cmslabs.features.observables import CATALOGUE
 
 
@@ -116,6 +118,16 @@ def test_page_of_observables_shows_the_whole_catalogue():
     assert {
         name.removesuffix("1") if name.endswith("_j1") else name for name in CATALOGUE if name[-3:] != "_j2"
     } == set(shown)
+
+
+def test_page_of_certificates_has_one_for_every_model():
+    source = [(BOOK / "certificates.md").read_text(encoding="utf-8")]
+    course_certificates._insert(None, "certificates", source)
+    assert course_certificates.MARKER not in source[0]
+    stored = stored_result("certificates")["numbers"]["certificates"]
+    assert re.findall(r"(?m)^## (.+)$", source[0]) == list(stored)
+    for name, one in stored.items():
+        assert re.search(rf"(?m)^\| {re.escape(name)} \| .* \| {re.escape(one['verdict'])} \|$", source[0])
 
 
 def test_address_of_the_repository_stands_once():

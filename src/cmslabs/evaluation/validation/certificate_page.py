@@ -1,10 +1,11 @@
-"""The certificate as a page of Markdown."""
+"""The certificate as a page of Markdown, and the certificates of many models as one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["certificate_markdown"]
+__all__ = ["certificate_markdown", "certificates_markdown"]
 
 _MEANING = {
     "honest": "as often as promised, or less",
@@ -66,6 +67,33 @@ def certificate_markdown(certificate: Any) -> str:
         "trainings.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def certificates_markdown(certificates: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table with one line per model, and below it the certificate of each.
+
+    Parameters
+    ----------
+    certificates : mapping of name to mapping
+        As ``data_scripts/make_certificates.py`` stores them: ``to_dict()`` of a certificate, with its ``page``.
+
+    Returns
+    -------
+    str
+    """
+    lines = [
+        "| model | false alarms | thresholds from training events | rank correlation with the mass | Jaccard of seeds "
+        "| verdict |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for name, one in certificates.items():
+        rates = [one["false_alarms"][key] for key in ("held_out", "in_sample")]
+        alarms = " | ".join(f"{rate['rate']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})" for rate in rates)
+        value = {(row["check"], row["number"]): row["value"] for row in one["table"]}
+        mass, seeds = value["sculpting", "Spearman(score, mass)"], value["seeds", "Jaccard of tails"]
+        lines.append(f"| {name} | {alarms} | {mass:.2f} | {seeds:.2f} | {one['verdict']} |")
+    pages = [one["page"].replace("# Null certificate: ", "## ", 1) for one in certificates.values()]
+    return "\n".join([*lines, "", *pages])
 
 
 def _number(value: Any) -> str:
