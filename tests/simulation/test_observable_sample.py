@@ -25,9 +25,9 @@ from cmslabs.simulation.samples import DIJETS, OBSERVABLES
 PATH = samples_folder() / "dijet-observables.parquet"
 CARD = "sim-dijet-observables"
 N = 10
-#: Smallest share of a process that has two AK8 jets of 200 GeV.  A W that decays to a lepton and a neutrino can give the
-#: neutrino nearly everything.  Of a graviton's two W one does in about three of eight events, and one time in six what
-#: is seen of it has less than 200 GeV; of a top there is a b jet besides.  Purely hadronic events all have two.
+#: Smallest share of a process that has two AK8 jets of 200 GeV.  A W that decays to a lepton and a neutrino sometimes
+#: gives the neutrino nearly everything: of a graviton -> WW only one jet is left then, of a top there is a b jet besides.
+#: Purely hadronic events all have two (200 of 200 gravitons that were simulated with hadronic decays only).
 HAS_TWO = {"graviton-ww": 0.91, "zprime-tt": 0.985}
 
 
