@@ -26,7 +26,7 @@ PATH = samples_folder() / "dijet-observables.parquet"
 CARD = "sim-dijet-observables"
 N = 10
 #: Smallest share of a process that has two AK8 jets of 200 GeV.  A W that decays to a lepton and a neutrino sometimes
-#: gives the neutrino nearly everything: of a graviton -> WW only one jet is left then, of a top there is a b jet besides.
+#: gives the neutrino nearly everything: of a graviton -> WW one jet is left then, of a top there is a b jet besides.
 #: Purely hadronic events all have two (200 of 200 gravitons that were simulated with hadronic decays only).
 HAS_TWO = {"graviton-ww": 0.91, "zprime-tt": 0.985}
 
