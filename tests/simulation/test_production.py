@@ -80,10 +80,10 @@ def test_another_seed_makes_other_bytes(reference, tmp_path):
 @pytest.mark.slow
 def test_lepton_files_are_the_same_bytes_too(tmp_path):
     options = {"events": 8, "seed": 3, "chunk_size": 4}
-    one, two = (simulate("zz-4l", out=tmp_path / str(n), workers=n, **options).files for n in (1, 2))
+    one = simulate("zz-4l", out=tmp_path / "1", workers=1, **options).files
     time.sleep(1.1)  # ROOT's dates count seconds: a file written later must not differ.
-    three = simulate("zz-4l", out=tmp_path / "later", **options).files
-    assert hashes(one) == hashes(two) == hashes(three)
+    two = simulate("zz-4l", out=tmp_path / "2", workers=2, **options).files
+    assert hashes(one) == hashes(two)
 
 
 KILLED = """

@@ -106,6 +106,8 @@ class Visit:
     images: list[dict] = field(default_factory=list)
     axe: list[str] = field(default_factory=list)
     excepted: list[tuple[str, str]] = field(default_factory=list)
+    #: Whether we have taken the page apart: what its scripts say of that does not count.
+    taken_apart: bool = False
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -177,8 +179,13 @@ def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
             route.abort()
 
     page.route("**/*", on_request)
-    page.on("console", lambda message: message.type == "error" and current[0].console.append(message.text))
-    page.on("pageerror", lambda error: current[0].console.append(str(error)))
+
+    def on_error(text: str):
+        if not current[0].taken_apart:
+            current[0].console.append(text)
+
+    page.on("console", lambda message: message.type == "error" and on_error(message.text))
+    page.on("pageerror", lambda error: on_error(str(error)))
     page.on("response", lambda reply: reply.status >= 400 and current[0].failed.append(f"{reply.status} {reply.url}"))
     for name in names:
         current[:] = [Visit(name)]
@@ -202,6 +209,7 @@ def _visit(page: Page, url: str, visit: Visit, looks: set[str]) -> None:
     _resize(page, DESKTOP)
     looks.update(page.evaluate(_MARK_KNOWN_LOOKS, list(looks)))
     _audit(page, visit, "light", AXE_OPTIONS | {"rules": {"color-contrast": {"enabled": False}}})
+    visit.taken_apart = True
     page.evaluate(_DROP_KNOWN_LOOKS)
     for mode in ("light", "dark"):
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
