@@ -168,7 +168,7 @@ def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
     page = browser.page(reduced_motion="reduce")
     visits = []
     looks: set[str] = set()
-    current: list[Visit] = []
+    current: list[Visit] = [Visit("about:blank")]
 
     def on_request(route):
         url = route.request.url
@@ -188,6 +188,8 @@ def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
     page.on("pageerror", lambda error: on_error(str(error)))
     page.on("response", lambda reply: reply.status >= 400 and current[0].failed.append(f"{reply.status} {reply.url}"))
     for name in names:
+        # What the last page still has to say is its own.
+        page.goto("about:blank")
         current[:] = [Visit(name)]
         _visit(page, address + name, current[0], looks)
         visits.append(current[0])
@@ -207,8 +209,11 @@ def _visit(page: Page, url: str, visit: Visit, looks: set[str]) -> None:
     _resize(page, PHONE)
     visit.phone_width = page.evaluate("document.documentElement.scrollWidth")
     _resize(page, DESKTOP)
-    looks.update(page.evaluate(_MARK_KNOWN_LOOKS, list(looks)))
+    fresh = page.evaluate(_MARK_KNOWN_LOOKS, list(looks))
+    looks.update(fresh)
     _audit(page, visit, "light", AXE_OPTIONS | {"rules": {"color-contrast": {"enabled": False}}})
+    if not fresh:
+        return
     visit.taken_apart = True
     page.evaluate(_DROP_KNOWN_LOOKS)
     for mode in ("light", "dark"):
