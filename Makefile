@@ -8,7 +8,7 @@ endif
 VENV_PYTHON := $(BIN)/python
 READY := .venv/.ready
 # A worker for each core, two at least (those of Binder and most CI) and eight at most, which share the memory.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')
+WORKERS ?= $(shell $(VENV_PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')
 PORT ?= 8000
 # Commands that look for other programs (nbgrader calls alembic, jupyter calls its parts) must find this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

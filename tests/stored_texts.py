@@ -20,7 +20,7 @@ def texts(cell: nbformat.NotebookNode) -> list[str]:
 def differences(stored: nbformat.NotebookNode, done: nbformat.NotebookNode) -> list[str]:
     """Texts of the cells with the tag of nbval that came out otherwise."""
     # What ran may have more cells at its end.
-    pairs = zip(stored.cells, done.cells)  # noqa: B905
+    pairs = zip(stored.cells, done.cells, strict=False)
     compared = [pair for pair in pairs if TAG in pair[0].metadata.get("tags", [])]
     assert len(compared) >= 3
     return [f"{texts(one)} became {texts(other)}" for one, other in compared if texts(one) != texts(other)]

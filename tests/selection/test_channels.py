@@ -47,7 +47,7 @@ def check_against_loops(events, analysis, scale=1.0, expected=None):
     expected = by_loops(events, analysis, scale) if expected is None else expected
     assert list(selected.cuts) == list(expected[0][0])
     for name, mask in selected.cuts.items():
-        # A difference is counted, not shown: pytest would take a minute to compare the lists word by word.
+        # A difference is counted, not shown: pytest would compare the long lists word by word.
         assert np.count_nonzero(mask != np.array([bool(cuts[name]) for cuts, _ in expected])) == 0, name
     assert set(selected.columns) == set(selected.units)
     for name, column in selected.columns.items():

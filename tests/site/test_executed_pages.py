@@ -20,7 +20,11 @@ PAGES = [path.relative_to(ROOT).as_posix() for path in build_book.notebooks_of_t
 @cache
 def executed(page: str) -> nbformat.NotebookNode:
     """The notebook as the build has executed it."""
-    return get_cache(build_book.CACHE).merge_match_into_notebook(nbformat.read(ROOT / page, 4))[1]
+    done = get_cache(build_book.CACHE).merge_match_into_notebook(nbformat.read(ROOT / page, 4))[1]
+    # Outputs of cells that store none can only come from the run: these are not the stored ones over again.
+    plain = [cell for cell in done.cells if TAG not in cell.metadata.get("tags", [])]
+    assert any(cell.get("outputs") for cell in plain)
+    return done
 
 
 @pytest.mark.parametrize("page", PAGES)
