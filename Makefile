@@ -7,8 +7,8 @@ BIN := .venv/bin
 endif
 VENV_PYTHON := $(BIN)/python
 READY := .venv/.ready
-# Two workers by default: the machines of Binder and most CI have two cores.
-WORKERS ?= 2
+# A worker for each core, two at least (those of Binder and most CI) and eight at most, which share the memory.
+WORKERS ?= $(shell $(VENV_PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')
 PORT ?= 8000
 # Commands that look for other programs (nbgrader calls alembic, jupyter calls its parts) must find this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -1,4 +1,4 @@
-"""Run every test of the project: first the notebooks against their stored outputs, then the rest.
+"""Run every test of the project: notebooks against their stored outputs, doctests, unit tests, site.
 
 Some tests visit the built site with a browser.  If the site is missing or older than its sources, it is built first.
 """
@@ -9,30 +9,25 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import build_book
 
 ROOT = Path(__file__).resolve().parent.parent
-#: nbval runs every cell and compares the outputs of the tagged ones.  Release notebooks are left out:
-#: they stop at the first task, as they must.
-NOTEBOOKS = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120", "book", "labs/source"]
-UNIT = ["--doctest-modules", "src/cmslabs", "tests"]
+#: Notebooks are run once: chapters when the site is built, labs by a test of theirs.  Their stored outputs are compared
+#: there.  nbval, which runs a notebook for that, is itself among the tests.
+TESTS = ["--doctest-modules", "src/cmslabs", "tests"]
 
 #: A file is run by one worker.  Slow files come first (`conftest.py`), which xdist must not undo.
 SHARED = ["--dist", "loadfile", "--no-loadscope-reorder"]
 
 
-def run(name: str, arguments: list[str], workers: int) -> int:
-    """Run pytest once and print how long it took."""
-    start = time.monotonic()
+def run(arguments: list[str], workers: int) -> int:
+    """Run pytest."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), *SHARED, *arguments]
     # Each worker has a core.  Libraries that take all cores would wait for each other.
     environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    print(f"[{name}: {(time.monotonic() - start) / 60:.1f} min]", flush=True)
-    return status
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def site_is_fresh() -> bool:
@@ -42,7 +37,7 @@ def site_is_fresh() -> bool:
 
 
 def main() -> int:
-    """Both runs, also when the first fails; the last line printed is the last run's count."""
+    """Build the site if need be, then test; the last line printed is the count of tests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
     workers = parser.parse_args().workers
@@ -50,11 +45,7 @@ def main() -> int:
         command = [sys.executable, str(ROOT / "data_scripts" / "build_book.py"), "--workers", str(workers)]
         if status := subprocess.run(command, cwd=ROOT, check=False).returncode:
             return status
-    notebooks = run("notebooks", NOTEBOOKS, workers)
-    unit = run("tests", UNIT, workers)
-    if notebooks:
-        print("notebooks: nbval failed, see above")
-    return notebooks or unit
+    return run(TESTS, workers)
 
 
 if __name__ == "__main__":

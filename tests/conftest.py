@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Scripts are tested as modules; they import what lies beside them.
-sys.path.insert(0, str(ROOT / "data_scripts"))
+# Scripts are tested as modules; they import what lies beside them.  Tests of several rooms share what lies here.
+sys.path[:0] = [str(ROOT / "data_scripts"), str(ROOT / "tests")]
 
 #: Where the real collider files lie, if `CMSLABS_TEST_DATA` does not say otherwise.
 DEFAULT_REAL_DATA = ROOT.parent / "shared" / "data"

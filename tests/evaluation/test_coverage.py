@@ -12,7 +12,7 @@ from cmslabs.evaluation.limits import upper_limits
 from cmslabs.evaluation.windows import gaussian_template
 from cmslabs.evaluation.yields import signal_interval
 
-N_SPECTRA, N_LIMITS = 200, 20
+N_SPECTRA, N_LIMITS = 140, 14
 MASS, WIDTH, INJECTED = 3797.5, 157.5, 400.0
 TEMPLATE = gaussian_template(EDGES, MASS, WIDTH)
 

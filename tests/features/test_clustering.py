@@ -73,7 +73,7 @@ def test_agrees_with_the_slow_algorithm(particles, radius):
 
 
 @given(seed=SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_constituents_sum_up_to_their_jet(particles, seed):
     jets = cluster_jets(particles(seed, [30, 3, 60]))
     c = jets.constituents
@@ -85,7 +85,7 @@ def test_constituents_sum_up_to_their_jet(particles, seed):
 
 
 @given(seed=SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_jets_and_constituents_are_sorted_and_above_threshold(particles, seed):
     jets = cluster_jets(particles(seed, [50, 0, 80]), radius=0.6, min_pt=30.0)
     assert ak.all(jets.pt[:, :-1] >= jets.pt[:, 1:])
@@ -95,7 +95,7 @@ def test_jets_and_constituents_are_sorted_and_above_threshold(particles, seed):
 
 
 @given(seed=SEEDS, angle=st.floats(-10, 10), boost=st.floats(-2, 2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_masses_do_not_see_rotations_about_and_boosts_along_the_beam(particles, seed, angle, boost):
     event = particles(seed, [40])
     turned = ak.zip({"pt": event.pt, "eta": event.eta + boost, "phi": event.phi + angle})

@@ -61,7 +61,7 @@ def test_images_are_those_of_the_slow_way(particles, channel, n_pixels, half_wid
 
 
 @given(seed=SEEDS, counts=st.lists(st.integers(0, 40), min_size=1, max_size=5), spread=st.floats(0.01, 0.5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_jets_are_those_of_the_slow_way(particles, seed, counts, spread):
     jets = particles(seed, counts, spread=spread)
     np.testing.assert_allclose(jet_images(jets), slow_images(jets), rtol=1e-5, atol=1e-6)
@@ -87,7 +87,7 @@ def test_compiled_loops_give_what_plain_python_gives(particles, monkeypatch):
 
 
 @given(seed=SEEDS, angle=st.floats(-7, 7), mirror=st.booleans(), around=st.floats(-7, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_turning_and_mirroring_a_jet_changes_nothing(particles, seed, angle, mirror, around):
     jets = particles(seed, [30, 12, 60, 3], spread=0.25)
     moved = turned(jets, angle, mirror, around=around)
@@ -96,7 +96,7 @@ def test_turning_and_mirroring_a_jet_changes_nothing(particles, seed, angle, mir
 
 
 @given(seed=SEEDS, boost=st.floats(-3, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_boost_along_the_beam_leaves_the_pt_channels_alone(particles, seed, boost):
     jets = particles(seed, [30, 12], spread=0.25)
     moved = turned(jets, boost=boost)
@@ -113,7 +113,7 @@ def test_a_boost_along_the_beam_changes_the_energy_channel(particles):
 
 
 @given(seed=SEEDS, factor=st.floats(0.01, 100))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_harder_jet_has_the_same_normalised_image(particles, seed, factor):
     jets = particles(seed, [30, 12], spread=0.25)
     harder = ak.with_field(jets, jets.pt * factor, "pt")
@@ -172,7 +172,7 @@ def test_jets_of_nothing_and_of_one_constituent():
 
 
 @given(seed=SEEDS, angle=st.floats(-7, 7), around=st.floats(-7, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_two_constituents_lie_on_the_axis_whatever_rounding_does(particles, seed, angle, around):
     jets = particles(seed, [2, 1], spread=0.2)
     for n_pixels in (32, 33):

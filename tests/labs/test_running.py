@@ -1,4 +1,4 @@
-"""Labs as a student runs them: fast and small enough for Binder, without a grader, and compared by nbval."""
+"""Labs as a student runs them: fast and small enough for Binder, without a grader, with the stored outputs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from course import lab_names
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell
+from stored_texts import differences
 from submissions import LAB1, LAB2, cell_named, read_lab
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,10 @@ def printed(cell) -> str:
 
 @pytest.mark.parametrize("lab", lab_names())
 def test_a_lab_runs_fast_and_small_and_without_a_grader(lab, tmp_path):
-    """The kernel finds neither the grader nor coffea, which cannot be imported, nor the repository, nor a cache."""
+    """The kernel finds neither the grader nor coffea, which cannot be imported, nor the repository, nor a cache.
+
+    And what it prints is what the notebook stores.
+    """
     for name in ("nbgrader", *NOT_ON_COLAB):
         (tmp_path / "blocked" / name).mkdir(parents=True)
         (tmp_path / "blocked" / name / "__init__.py").write_text(BLOCKED.replace("nbgrader", name))
@@ -55,6 +59,7 @@ def test_a_lab_runs_fast_and_small_and_without_a_grader(lab, tmp_path):
     start = time.monotonic()
     done = execute(notebook, tmp_path / "empty", PYTHONPATH=path, CMSLABS_OFFLINE="1")
     clock = time.monotonic() - start
+    assert differences(read_lab("source", lab), done) == []
     seconds = min(clock, float(printed(done.cells[-3])))
     kilobytes = int(printed(done.cells[-2])) / (1024 if sys.platform == "darwin" else 1)
     print(f"{lab}: {seconds:.1f} s, peak {kilobytes / 1000:.0f} MB")
@@ -82,7 +87,7 @@ def test_the_release_stops_at_the_first_task(lab, tmp_path):
 
 
 def nbval(notebook, folder) -> subprocess.CompletedProcess:
-    """Run nbval on a notebook as `make test` does."""
+    """Run nbval on a notebook, as an author does by hand."""
     path = folder / "lab.ipynb"
     nbformat.write(notebook, path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]

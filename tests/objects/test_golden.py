@@ -39,7 +39,7 @@ def check_against_loops(sections, events):
     assert golden.runs == tuple(sorted(sections))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(GOLDEN, st.lists(st.tuples(st.integers(0, 7), st.integers(0, 55)), max_size=40))
 def test_mask_is_that_of_the_loops(sections, events):
     """Overlapping, touching and unordered ranges; runs that are not listed; events in any order."""

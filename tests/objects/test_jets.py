@@ -118,7 +118,7 @@ def check_against_loops(events):
             assert found[collection][i] == [one["pt"] for one in wanted]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(JETS, JETS, MUONS)
 def test_good_jets_are_those_of_the_loops(jet_list, fat_jets, muons):
     check_against_loops([{"Jet": jet_list, "FatJet": fat_jets, "Muon": muons}])

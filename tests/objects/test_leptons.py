@@ -83,7 +83,7 @@ def test_identification_may_be_stored_as_a_number():
     assert muon_mask(ak.with_field(events, as_number, "Muon")).to_list() == [[True, False]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(MUONS, ELECTRONS)
 def test_good_leptons_are_those_of_the_loops_by_falling_pt(muons, electrons):
     event = {"Muon": muons, "Electron": electrons}

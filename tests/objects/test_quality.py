@@ -31,7 +31,7 @@ def test_filters_are_and_triggers_are_or():
     assert trigger(both, ["b"]).mask.tolist() == [True, False, True, False]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_any_table_of_bits(rows):
     names = ["x", "y", "z"]

@@ -125,13 +125,16 @@ def test_an_unlisted_skip_fails_continuous_integration(tmp_path):
     assert "test_training_gpu" not in strict.stdout.split("must run them")[1]
 
 
-def test_a_wheel_without_samples_would_be_noticed(script, tmp_path, monkeypatch):
-    """The release check's own teeth: a package folder with a card that no wheel holds."""
+def test_a_wheel_without_one_card_would_be_noticed(script, tmp_path, monkeypatch):
+    """The release check's own teeth: a wheel with everything but one card."""
     check = script("release_check")
     monkeypatch.setattr(check, "run", lambda *command, cwd, **environment: "")
     import zipfile
 
+    source = ROOT / "src"
     with zipfile.ZipFile(tmp_path / "cmslabs-0.1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("cmslabs/__init__.py", "")
-    with pytest.raises(SystemExit, match="lacks cards"):
+        for path in (source / "cmslabs").rglob("*"):
+            if path.is_file() and path.name != "sim-dimuon.yaml":
+                wheel.writestr(path.relative_to(source).as_posix(), "")
+    with pytest.raises(SystemExit, match=r"lacks \['cmslabs/data/cards/sim-dimuon.yaml'\]"):
         check.build_wheel(tmp_path)

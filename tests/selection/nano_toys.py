@@ -60,13 +60,18 @@ def _numbers(low, high):
     return st.floats(low, high, allow_nan=False, width=32)
 
 
+def _angles(low, high):
+    """Multiples of 1/64, so that no angle and no distance lies within a rounding of a threshold such as 0.8 or 2.4."""
+    return st.integers(int(64 * low), int(64 * high)).map(lambda steps: steps / 64)
+
+
 def leptons(most, quality):
     """Leptons with pT around the thresholds, some of them bad; no two of the same pT."""
     one = st.fixed_dictionaries(
         {
             "pt": _numbers(3.0, 90.0),
-            "eta": _numbers(-2.75, 2.75),
-            "phi": _numbers(-3.140625, 3.140625),
+            "eta": _angles(-2.75, 2.75),
+            "phi": _angles(-3.140625, 3.140625),
             "charge": st.sampled_from([-1, 1]),
             **quality,
         }
@@ -81,8 +86,8 @@ JETS = st.lists(
     st.fixed_dictionaries(
         {
             "pt": _numbers(10.0, 600.0),
-            "eta": _numbers(-3.0, 3.0),
-            "phi": _numbers(-3.140625, 3.140625),
+            "eta": _angles(-3.0, 3.0),
+            "phi": _angles(-3.140625, 3.140625),
             "mass": _numbers(0.0, 120.0),
             "jetId": st.sampled_from([0, 1, 2, 6, 6, 6]),
         }

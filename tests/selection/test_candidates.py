@@ -196,7 +196,7 @@ def check_against_loops(events):
     return sum(candidate is not None for candidate in found)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_candidates_of_random_events_are_those_of_the_loops(events):
     check_against_loops(events)
@@ -237,7 +237,7 @@ def assert_same_masses(one, other, rel=2e-6, scale=1.0):
         )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_order_of_the_leptons_does_not_matter(events, random):
     mixed = [{name: random.sample(objects, len(objects)) for name, objects in event.items()} for event in events]
@@ -245,7 +245,7 @@ def test_order_of_the_leptons_does_not_matter(events, random):
     assert picked(events, "two")["mass"].to_list() == picked(mixed, "two")["mass"].to_list()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_flipping_all_charges_changes_nothing(events):
     flipped = [
@@ -259,7 +259,7 @@ def test_flipping_all_charges_changes_nothing(events):
     assert picked(events, "two")["mass"].to_list() == picked(flipped, "two")["mass"].to_list()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_four_different_leptons_whose_nearest_pair_is_z1(events):
     for candidate in picked(events).to_list():
@@ -291,7 +291,7 @@ def clear(events, margin=1e-3):
     return kept
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS, st.floats(-math.pi, math.pi))
 def test_turning_the_event_about_the_beam_changes_no_mass(events, angle):
     events = clear(events)
@@ -315,7 +315,7 @@ def test_scaling_all_momenta_and_cuts_scales_all_masses(factor):
     assert ak.sum(~ak.is_none(before)) > 100
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(MUONS)
 def test_leptons_together_are_all_there_by_falling_pt(muons):
     events = nano([{"Muon": muons, "Electron": muons[::2]}])

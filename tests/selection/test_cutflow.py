@@ -46,7 +46,7 @@ def events(draw, n_cuts=None):
     return n_cuts, decisions, draw(st.lists(number, min_size=len(decisions), max_size=len(decisions)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(events())
 def test_cutflow_and_n_minus_1_agree_with_a_loop_over_events(chosen):
     n_cuts, decisions, weights = chosen
@@ -56,7 +56,7 @@ def test_cutflow_and_n_minus_1_agree_with_a_loop_over_events(chosen):
     same(flow.n_minus_1, n_minus_1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events(n_cuts=3), st.integers(0, 30))
 def test_two_parts_add_up_to_the_whole(chosen, where):
     _, decisions, weights = chosen

@@ -34,7 +34,7 @@ def filled(definition=REGULAR, dataset="zz", systematics=("nominal", "up"), seed
 
 
 @pytest.mark.parametrize("definition", [REGULAR, EDGES], ids=["regular", "edges"])
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -38,7 +38,7 @@ def add_up(parts, shape):
     return whole
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(n=st.integers(1, 40), order=st.randoms(use_true_random=False), shape=st.lists(st.integers(0, 99), max_size=40))
 def test_any_order_and_grouping_gives_the_same_bits(n, order, shape):
     values = terms(n)

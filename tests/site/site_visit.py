@@ -43,28 +43,52 @@ _LOOK = """() => ({
 })"""
 
 
-#: Contrast depends on the look of a text, and pages repeat few looks thousands of times, each of which costs axe some
-#: milliseconds.  This leaves one text of each look: same element and ancestors, classes, colours, size and weight.
-_ONE_TEXT_OF_EACH_LOOK = """() => {
-  const grounds = new Map();
-  const ground = node => {
-    if (!node) return '';
-    if (!grounds.has(node)) {
-      const own = getComputedStyle(node).backgroundColor;
-      grounds.set(node, own === 'rgba(0, 0, 0, 0)' ? ground(node.parentElement) : own);
-    }
-    return grounds.get(node);
-  };
-  const name = node => node ? node.tagName + '.' + node.className + (node.getAttribute('style') || '') : '';
+#: Contrast depends on the look of a text, and a site repeats few looks thousands of times, each of which costs axe some
+#: milliseconds.  A look is: element and ancestors with their classes, size, weight, and the colours in both modes.
+#: This marks texts whose look is known, gives the new looks, and turns code of a known look into plain text.
+_MARK_KNOWN_LOOKS = """known => {
+  const root = document.documentElement, mode = root.dataset.theme;
   const texts = n => [...n.childNodes].filter(c => c.nodeType === Node.TEXT_NODE && c.textContent.trim());
-  const nodes = [...document.querySelectorAll('article *')].filter(n => !n.closest('mjx-container') && texts(n).length);
-  const keys = nodes.map(n => {
-    const look = getComputedStyle(n), above = n.parentElement;
-    const names = [n, above, above.parentElement, above.parentElement?.parentElement].map(name);
-    return [...names, look.color, look.fontSize, look.fontWeight, look.display, ground(n)].join('|');
+  const nodes = [...document.querySelectorAll('body *')].filter(n => !n.closest('mjx-container') && texts(n).length);
+  const name = node => node ? node.tagName + '.' + node.className + (node.getAttribute('style') || '') : '';
+  const lineage = (n, above = 3) => n && above >= 0 ? [n, ...lineage(n.parentElement, above - 1)] : [];
+  const keys = nodes.map(n => lineage(n).map(name).join('|'));
+  for (const theme of ['light', 'dark']) {
+    root.dataset.theme = theme;
+    const grounds = new Map();
+    const ground = node => {
+      if (!node) return '';
+      if (!grounds.has(node)) {
+        const own = getComputedStyle(node).backgroundColor;
+        grounds.set(node, own === 'rgba(0, 0, 0, 0)' ? ground(node.parentElement) : own);
+      }
+      return grounds.get(node);
+    };
+    nodes.forEach((n, k) => {
+      const look = getComputedStyle(n);
+      keys[k] += [look.color, look.fontSize, look.fontWeight, look.display, ground(n)].join('|');
+    });
+  }
+  if (mode === undefined) delete root.dataset.theme; else root.dataset.theme = mode;
+  const seen = new Set(known), fresh = [];
+  window.repeated = [];
+  nodes.forEach((n, k) => {
+    if (!seen.has(keys[k])) { seen.add(keys[k]); fresh.push(keys[k]); }
+    else if (n.tagName === 'SPAN' && n.closest('pre') && !n.children.length) n.replaceWith(...n.childNodes);
+    else window.repeated.push(...texts(n));
   });
-  const seen = new Set();
-  nodes.forEach((n, k) => { if (seen.has(keys[k])) texts(n).forEach(c => c.remove()); else seen.add(keys[k]); });
+  return fresh;
+}"""
+
+#: This leaves only texts of a new look, and nothing that is empty.
+_DROP_KNOWN_LOOKS = """() => {
+  window.repeated.forEach(text => text.remove());
+  const empty = n => !n.children.length && !n.textContent.trim() && !n.matches('input, textarea, select, button');
+  for (let some = true; some;) {
+    const found = [...document.querySelectorAll('body *')].filter(empty);
+    found.forEach(n => n.remove());
+    some = found.length > 0;
+  }
 }"""
 
 
@@ -82,6 +106,8 @@ class Visit:
     images: list[dict] = field(default_factory=list)
     axe: list[str] = field(default_factory=list)
     excepted: list[tuple[str, str]] = field(default_factory=list)
+    #: Whether we have taken the page apart: what its scripts say of that does not count.
+    taken_apart: bool = False
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -141,7 +167,8 @@ def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
     """Visit all pages with one browser page, on desktop and phone, light and dark."""
     page = browser.page(reduced_motion="reduce")
     visits = []
-    current: list[Visit] = []
+    looks: set[str] = set()
+    current: list[Visit] = [Visit("about:blank")]
 
     def on_request(route):
         url = route.request.url
@@ -152,18 +179,25 @@ def visit_all(browser: Browser, address: str, names: list[str]) -> list[Visit]:
             route.abort()
 
     page.route("**/*", on_request)
-    page.on("console", lambda message: message.type == "error" and current[0].console.append(message.text))
-    page.on("pageerror", lambda error: current[0].console.append(str(error)))
+
+    def on_error(text: str):
+        if not current[0].taken_apart:
+            current[0].console.append(text)
+
+    page.on("console", lambda message: message.type == "error" and on_error(message.text))
+    page.on("pageerror", lambda error: on_error(str(error)))
     page.on("response", lambda reply: reply.status >= 400 and current[0].failed.append(f"{reply.status} {reply.url}"))
     for name in names:
+        # What the last page still has to say is its own.
+        page.goto("about:blank")
         current[:] = [Visit(name)]
-        _visit(page, address + name, current[0])
+        _visit(page, address + name, current[0], looks)
         visits.append(current[0])
     page.context.close()
     return visits
 
 
-def _visit(page: Page, url: str, visit: Visit) -> None:
+def _visit(page: Page, url: str, visit: Visit, looks: set[str]) -> None:
     page.set_viewport_size(DESKTOP)
     page.goto(url, wait_until="load")
     settle(page)
@@ -175,8 +209,13 @@ def _visit(page: Page, url: str, visit: Visit) -> None:
     _resize(page, PHONE)
     visit.phone_width = page.evaluate("document.documentElement.scrollWidth")
     _resize(page, DESKTOP)
+    fresh = page.evaluate(_MARK_KNOWN_LOOKS, list(looks))
+    looks.update(fresh)
     _audit(page, visit, "light", AXE_OPTIONS | {"rules": {"color-contrast": {"enabled": False}}})
-    page.evaluate(_ONE_TEXT_OF_EACH_LOOK)
+    if not fresh:
+        return
+    visit.taken_apart = True
+    page.evaluate(_DROP_KNOWN_LOOKS)
     for mode in ("light", "dark"):
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         page.wait_for_timeout(50)
