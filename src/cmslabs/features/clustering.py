@@ -13,7 +13,6 @@ from types import ModuleType
 
 import awkward as ak
 import numpy as np
-import vector
 
 from cmslabs.errors import ConfigError, require
 from cmslabs.features.particles import FlatParticles, flatten_particles, momentum_array
@@ -98,6 +97,9 @@ def cluster_jets(particles: ak.Array, radius: float = 1.0, min_pt: float = 20.0)
 
 def _cluster(flat: FlatParticles, radius: float, min_pt: float) -> ak.Array:
     """Run FastJet on some events and put its answer into our layout."""
+    # Imports sympy, which takes longer than all the rest: only who clusters waits for it.
+    import vector
+
     fastjet = load_fastjet()
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     sequence = fastjet.ClusterSequence(momentum_array(flat), definition)
