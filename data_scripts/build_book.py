@@ -134,12 +134,15 @@ def is_cached(path: Path) -> bool:
 
 
 def executed(pages: list[Path], workers: int) -> Iterator[tuple[Path, float, str]]:
-    """Execute pages: first, one by one, those that want all cores, then the others side by side."""
+    """Execute pages side by side, then, one by one, those that want all cores.
+
+    They come last because continuous integration does something else beside the first minutes.
+    """
     with ProcessPoolExecutor(max_workers=workers) as pool:
+        yield from pool.map(execute_page, [path for path in pages if path.stem not in NEED_ALL_CORES])
         for path in pages:
             if path.stem in NEED_ALL_CORES:
                 yield pool.submit(execute_page, path).result()
-        yield from pool.map(execute_page, [path for path in pages if path.stem not in NEED_ALL_CORES])
 
 
 def execute_pages(workers: int) -> bool:

@@ -14,7 +14,6 @@ from types import ModuleType
 
 import awkward as ak
 import numpy as np
-import vector
 
 from cmslabs.errors import ConfigError, MissingBranchError, require
 from cmslabs.features.particles import FlatParticles, flatten_particles, momentum_array
@@ -118,6 +117,9 @@ def _carried(particles: ak.Array, carry: Sequence[str]) -> dict[str, np.ndarray]
 
 def _cluster(flat: FlatParticles, radius: float, min_pt: float, extra: dict[str, np.ndarray]) -> ak.Array:
     """Run FastJet on some events and put its answer into our layout."""
+    # Imports sympy, which takes longer than all the rest: only who clusters waits for it.
+    import vector
+
     fastjet = load_fastjet()
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     sequence = fastjet.ClusterSequence(momentum_array(flat), definition)
