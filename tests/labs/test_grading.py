@@ -41,7 +41,7 @@ def mistakes(lab: str) -> dict[str, dict[str, str]]:
     """
     answers = wrong_answers(lab)
     tasks = list(answers)
-    partly = {task: mistake for task in tasks for mistake in answers[task] if points_left(lab, task, mistake)}
+    partly = {task: mistake for task in tasks for mistake in reversed(answers[task]) if points_left(lab, task, mistake)}
     some = tasks[1::2] if partly.keys() & set(tasks[1::2]) else tasks[::2]
     return {"wrong": {task: partly.get(task, next(iter(answers[task]))) for task in some}}
 
