@@ -21,6 +21,8 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 c.Execute.timeout = 60
 # A busy machine may take a while to hand over the outputs of a cell.
 c.Execute.iopub_timeout = 15
+# Nothing of a kernel is needed after its last cell.
+c.Execute.shutdown_kernel = "immediate"
 # Kernels warn about their own transport; a terminal full of that hides what matters.
 c.Execute.extra_arguments = ["--log-level=ERROR"]
 

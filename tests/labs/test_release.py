@@ -41,9 +41,15 @@ def test_each_task_of_each_lab_has_at_least_three_mistakes_to_try(lab):
     assert all(len(answers) >= 3 for answers in wrong.values())
 
 
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Course:
+    """One course for all labs: a new gradebook takes longer than a release."""
+    return Course(tmp_path_factory.mktemp("course"))
+
+
 @pytest.mark.parametrize("lab", LABS)
-def test_the_committed_release_is_what_nbgrader_makes_from_the_source(lab, tmp_path):
-    made = Course(tmp_path).release(lab).read_bytes()
+def test_the_committed_release_is_what_nbgrader_makes_from_the_source(lab, course):
+    made = course.release(lab).read_bytes()
     committed = (ROOT / "labs" / "release" / lab / f"{lab}.ipynb").read_bytes()
     assert made == committed, "labs/release is out of date: run `make labs`"
 

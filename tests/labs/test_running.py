@@ -35,7 +35,8 @@ NOT_ON_COLAB = ("coffea", "correctionlib", "dask", "distributed")
 def execute(notebook, folder, **environment: str):
     """Run a copy of the notebook in an empty folder; return it."""
     notebook = copy.deepcopy(notebook)
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", shutdown_kernel="immediate", resources=where)
     client.execute(env={**os.environ, **environment})
     return notebook
 

@@ -23,7 +23,7 @@ CODECS = {"lzma": uproot.LZMA(1), "zlib": uproot.ZLIB(1), "lz4": uproot.LZ4(1), 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    return [write_events(folder / f"{i}.root", 300, first=300 * i, basket=100) for i in range(3)]
+    return [write_events(folder / f"{i}.root", 200, first=200 * i, basket=100) for i in range(3)]
 
 
 @pytest.fixture
@@ -99,9 +99,9 @@ def test_a_file_that_breaks_in_the_middle_stops_with_its_name(files, broken, tmp
 def test_a_file_that_breaks_in_the_middle_counts_not_at_all(files, broken, tmp_path):
     chosen = fileset(zz=simulation(files[0], broken, files[2]), dy=simulation(files[1]), observed=data(files[2]))
     report = select(DIMUON, chosen, tmp_path / "out", chunk_size=100, skip_bad_files=True)
-    assert [(file.path, file.n_events) for file in report.skipped_files] == [(str(broken), 300)]
+    assert [(file.path, file.n_events) for file in report.skipped_files] == [(str(broken), 200)]
     assert "cannot be decoded" in report.skipped_files[0].reason
-    assert report.datasets["zz"].n_events == 600
+    assert report.datasets["zz"].n_events == 400
     assert report.luminosity.share == 1.0
 
     without = fileset(zz=simulation(files[0], files[2]), dy=simulation(files[1]), observed=data(files[2]))
@@ -140,7 +140,7 @@ def test_no_file_of_a_data_set_is_left(files, broken, tmp_path):
 @pytest.mark.parametrize("breaks", ["in the middle", "at once"])
 def test_luminosity_is_that_of_the_data_that_were_read(files, broken, tmp_path, breaks):
     """The simulation is scaled to the luminosity that is left: the very result of a run with that luminosity."""
-    bad = {"path": str(broken)} if breaks == "in the middle" else {"path": str(tmp_path / "gone.root"), "n_events": 300}
+    bad = {"path": str(broken)} if breaks == "in the middle" else {"path": str(tmp_path / "gone.root"), "n_events": 200}
     observed = data(files[0], files[2])
     observed["files"].insert(1, bad)
     chosen = fileset(luminosity_fb=16.2, observed=observed, zz=simulation(files[1]))
@@ -229,7 +229,7 @@ def test_a_file_is_tried_again(files, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="cannot be decoded"):
         select(DIMUON, chosen, tmp_path / "out", retries=1)
     tries.clear()
-    assert select(DIMUON, chosen, tmp_path / "out", retries=2).datasets["zz"].n_events == 300
+    assert select(DIMUON, chosen, tmp_path / "out", retries=2).datasets["zz"].n_events == 200
     assert len(tries) == 3
 
 
@@ -248,7 +248,7 @@ def test_a_changed_file_is_read_anew(files, tmp_path):
     """coffea keeps the number of events by the name of a file; a run must not."""
     path = copy(files[0], tmp_path / "a.root")
     chosen = fileset(zz=simulation(path))
-    assert select(DIMUON, chosen, tmp_path / "out").n_events == 300
+    assert select(DIMUON, chosen, tmp_path / "out").n_events == 200
     write_events(path, 120)
     assert select(DIMUON, chosen, tmp_path / "out").n_events == 120
 
@@ -259,7 +259,7 @@ def test_bad_files_are_in_the_report_on_disk(files, broken, tmp_path):
     written = json.loads((tmp_path / "out" / "report.json").read_text())
     assert written["skipped_files"][0]["dataset"] == "zz"
     assert set(read_selected(tmp_path / "out")["dataset"]) == {"zz"}
-    assert read_cutflow(tmp_path / "out" / "cutflow.json").flows["zz"].sequential[0][0] == 300
+    assert read_cutflow(tmp_path / "out" / "cutflow.json").flows["zz"].sequential[0][0] == 200
 
 
 def test_errors_inside_readers_are_damage():
