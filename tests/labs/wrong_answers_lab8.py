@@ -203,6 +203,8 @@ def follows(X):
         "no constant": changed(SINGULAR, ("(X - X.mean(axis=0)) / X.std(axis=0)", "X / X.std(axis=0)")),
         "too strict": changed(SINGULAR, ("< 1e-6", "== 0")),
         "too lax": changed(SINGULAR, ("< 1e-6", "< 1e-2")),
+        "a hundred times too lax": changed(SINGULAR, ("< 1e-6", "< 1e-4")),
+        "as strict as a computer": changed(SINGULAR, ("< 1e-6", "< 1e-10")),
         "counted from 1": changed(SINGULAR, ("append(k)", "append(k + 1)")),
         "names of those that are left": changed(SINGULAR, ("< 1e-6", ">= 1e-6")),
         "how many": changed(SINGULAR, ("return found", "return len(found)")),

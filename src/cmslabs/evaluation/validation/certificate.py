@@ -277,6 +277,6 @@ def _range(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _agreement_rows(check: str, found: Any, chance: float, verdict: str) -> list[tuple]:
     return [
-        (check, "Spearman, mean over pairs", *_range(found.spearman), None, ""),
+        (check, "Spearman, median over pairs", *_range(found.spearman), None, ""),
         (check, "Jaccard of tails", found.mean_jaccard, found.jaccard_low, found.jaccard_high, chance, verdict),
     ]

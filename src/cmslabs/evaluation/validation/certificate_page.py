@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["certificate_markdown", "certificates_markdown"]
 
 _MEANING = {
-    "honest": "as often as promised, or less",
+    "honest": "not clearly more often than promised: so many alarms, or more, had a probability above 1 %",
     "too many": "more often than promised: do not trust a p-value behind this score",
     "overfitted": "thresholds must come from events that were not trained on",
     "flat": "no dependence on the mass was seen",
@@ -64,7 +64,7 @@ def certificate_markdown(certificate: Any) -> str:
     lines += [
         "",
         "Low and high: a 95 % interval of rates and Jaccard indices, otherwise the smallest and largest of the "
-        "trainings.",
+        "trainings (of their pairs, for seeds and samples).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -103,6 +103,7 @@ def submissions(student: str, features: pd.DataFrame, mass: np.ndarray) -> dict[
 
 
 def _generator(student: str) -> np.random.Generator:
+    student = str(student).strip().lower()
     return np.random.default_rng([len(student), *student.encode()])
 
 
