@@ -1,7 +1,7 @@
 """Coordinates in which a flow sees the columns, each with the log of its Jacobian.
 
-A density depends on its coordinates: p(x) = p(z) |dz/dx|.  With the second factor, the density that a flow learns of z
-is one of x, in the user's units, whatever z was: flows that have learnt everything agree.  Flows that have not differ
+A density depends on its coordinates: ``p(x) = p(z) |dz/dx|``.  With the second factor, the density that a flow learns
+of z is one of x, in the user's units, whatever z was: flows that have learnt everything agree.  Flows that have not differ
 from one choice of z to the next.  And the ranking of events by p(x) is another one than that by p(z): "unusual" means
 something only after somebody has said in which coordinates.
 """
@@ -99,7 +99,7 @@ class Coordinates:
         -------
         z : ndarray, shape (n_events, n_columns)
         log_jacobian : ndarray, shape (n_events,)
-            log |dz/dx|, to be added to the log density of z.
+            ``log |dz/dx|``, to be added to the log density of z.
         """
         z, log_slope = self._bent(X)
         z = (z - self.parts["mean"]) / self.parts["spread"]

@@ -6,7 +6,7 @@ likelihood grows without end, and scores compare rounding errors.  Four kinds of
 - sums: the rank of the standardised columns (duplicates, mjj in GeV and in TeV, eta1, eta2 and their difference),
 - products and ratios: the rank of the logs of the positive columns (tau21 beside tau1 and tau2),
 - sums of squares (the distance of two jets beside their differences in eta and phi),
-- functions of one other column, whatever function it is (chi = exp(2 |y*|) beside y*).
+- functions of one other column, whatever function it is (``chi = exp(2 |y*|)`` beside ``y*``).
 
 Not found is what ties three or more columns by another formula, such as mjj beside all momenta: for that, look at the
 rank of the formulas' Jacobian (`cmslabs.features.jacobian`), not of the numbers.
