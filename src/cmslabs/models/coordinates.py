@@ -1,9 +1,9 @@
 """Coordinates in which a flow sees the columns, each with the log of its Jacobian.
 
 A density depends on its coordinates: ``p(x) = p(z) |dz/dx|``.  With the second factor, the density that a flow learns
-of z is one of x, in the user's units, whatever z was: flows that have learnt everything agree.  Flows that have not differ
-from one choice of z to the next.  And the ranking of events by p(x) is another one than that by p(z): "unusual" means
-something only after somebody has said in which coordinates.
+of z is one of x, in the user's units, whatever z was: flows that have learnt everything agree.  Flows that have not
+differ from one choice of z to the next.  And the ranking of events by p(x) is another one than that by p(z): "unusual"
+means something only after somebody has said in which coordinates.
 """
 
 from __future__ import annotations
