@@ -119,7 +119,7 @@ def _sum_of_three(files):
 
 @pytest.mark.slow
 def test_two_files_break(files, broken, tmp_path):
-    other = corrupt(files[2], "run", 2, target=tmp_path / "other.root")
+    other = corrupt(files[2], "run", 1, target=tmp_path / "other.root")
     chosen = fileset(zz=simulation(broken, files[0], other), dy=simulation(files[1], other))
     report = select(DIMUON, chosen, tmp_path / "out", chunk_size=100, skip_bad_files=True)
     found = [(file.dataset, file.path) for file in report.skipped_files]

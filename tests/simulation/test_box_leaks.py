@@ -83,8 +83,8 @@ class Ordered:
         return np.arange(n)
 
 
-def make_boxes(ingredients, folder: Path, *, shuffle=True, bits=None, write=write_box) -> list[Case]:
-    """36 boxes, a third of each kind; no two share an event.
+def make_boxes(ingredients, folder: Path, n=18, *, shuffle=True, bits=None, write=write_box) -> list[Case]:
+    """Boxes, a third of each kind; no two share an event.  For a planted fault, half of them are enough.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def make_boxes(ingredients, folder: Path, *, shuffle=True, bits=None, write=writ
     everything = {kind: rounded(columns, bits if kind != "nothing" else None) for kind, columns in ingredients.items()}
     used = dict.fromkeys(everything, 0)
     cases = []
-    for number in range(N_BOXES):
+    for number in range(n):
         kind = list(TRUTHS)[number % 3]
         plain = everything["nothing"].take(slice(number * N_EVENTS, (number + 1) * N_EVENTS))
         left = None if kind == "nothing" else everything[kind].take(slice(used[kind], None))
@@ -132,7 +132,7 @@ def rows_of_hidden(plain: BoxEvents, mixed: BoxEvents) -> np.ndarray:
 @pytest.fixture(scope="module")
 def boxes(ingredients, tmp_path_factory) -> list[Case]:
     """Sealed as real ones are."""
-    return make_boxes(ingredients, tmp_path_factory.mktemp("boxes"))
+    return make_boxes(ingredients, tmp_path_factory.mktemp("boxes"), N_BOXES)
 
 
 def box_level(cases: list[Case], kind: str) -> tuple[float, float]:
