@@ -19,7 +19,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "boosted-trees": {"max_iter": 20},
     "autoencoder": {"widths": (16,), "epochs": 40, "batch_size": 32, "learning_rate": 1e-2},
     "vae": {"widths": (16,), "beta": 0.05, "epochs": 40, "batch_size": 32, "learning_rate": 1e-2},
-    "image-autoencoder": {"latent": 2, "widths": (2, 4, 4), "epochs": 12, "batch_size": 32, "learning_rate": 1e-2},
+    "image-autoencoder": {"latent": 2, "widths": (2, 4, 4), "epochs": 8, "batch_size": 32, "learning_rate": 1.5e-2},
     "flow": {"n_layers": 2, "widths": (16,), "epochs": 8, "batch_size": 85, "learning_rate": 1e-2},
     "ensemble": {"model": "isolation-forest", "n_members": 2, "parameters": {"n_estimators": 30}},
 }

@@ -143,19 +143,19 @@ def test_killed_in_the_middle_of_a_trial(whole, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_share_a_study(tmp_path):
-    both = [start(tmp_path, 12), start(tmp_path, 12)]
+    both = [start(tmp_path, 8), start(tmp_path, 8)]
     for process in both:
         wait_for(lambda: len(list(tmp_path.glob("go.ready-*"))) == 2, process)
     (tmp_path / "go").touch()
     outcomes = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], outcomes
     made = [json.loads(out) for out, _ in outcomes]
-    assert sum(made) == 12
+    assert sum(made) == 8
     assert min(made) >= 1
-    found = tune(study(trials=12), X, X_VAL, tmp_path / "study.db")
-    assert found.trials["trial"].tolist() == list(range(12))
-    assert len(_states(tmp_path / "study.db")) == 12
-    assert found.trials["learning_rate"].nunique() == 12
+    found = tune(study(trials=8), X, X_VAL, tmp_path / "study.db")
+    assert found.trials["trial"].tolist() == list(range(8))
+    assert len(_states(tmp_path / "study.db")) == 8
+    assert found.trials["learning_rate"].nunique() == 8
 
 
 def _states(path: Path) -> list[str]:

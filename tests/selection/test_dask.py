@@ -32,7 +32,7 @@ def chosen(files):
 def expected(chosen, tmp_path_factory):
     """The result of one process."""
     out = tmp_path_factory.mktemp("iterative") / "out"
-    select(DIMUON, chosen, out, chunk_size=60)
+    select(DIMUON, chosen, out, chunk_size=100)
     return result_files(out)
 
 
@@ -56,7 +56,7 @@ def test_a_cluster_of_our_own_gives_the_very_result_and_is_closed(chosen, expect
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distributed, "LocalCluster", Watched)
-        report = select(DIMUON, chosen, tmp_path / "out", chunk_size=60, executor="dask", workers=2)
+        report = select(DIMUON, chosen, tmp_path / "out", chunk_size=100, executor="dask", workers=2)
     assert result_files(tmp_path / "out") == expected
     assert (report.executor["kind"], report.executor["workers"]) == ("dask", 2)
     assert report.executor["scheduler"].startswith("tcp://127.0.0.1:")
@@ -64,7 +64,7 @@ def test_a_cluster_of_our_own_gives_the_very_result_and_is_closed(chosen, expect
 
 
 def test_a_cluster_of_somebody_else_is_used_and_left_alone(chosen, expected, cluster, tmp_path):
-    options = {"chunk_size": 60, "executor": "dask", "scheduler": cluster.scheduler_address}
+    options = {"chunk_size": 100, "executor": "dask", "scheduler": cluster.scheduler_address}
     report = select(DIMUON, chosen, tmp_path / "out", **options)
     assert result_files(tmp_path / "out") == expected
     assert report.executor == {"kind": "dask", "workers": 2, "scheduler": cluster.scheduler_address}
@@ -115,7 +115,7 @@ def is_chunk(tasks):
 def test_a_worker_that_is_killed_changes_nothing(chosen, expected, cluster, tmp_path):
     with Assassin(cluster.scheduler_address) as assassin:
         report = select(
-            DIMUON, chosen, tmp_path / "out", chunk_size=60, executor="dask", scheduler=cluster.scheduler_address
+            DIMUON, chosen, tmp_path / "out", chunk_size=100, executor="dask", scheduler=cluster.scheduler_address
         )
     assert assassin.error is None
     with distributed.Client(cluster, set_as_default=False) as client:

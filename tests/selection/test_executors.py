@@ -119,8 +119,8 @@ def test_an_unreachable_scheduler_leaves_the_old_result(tmp_path, monkeypatch):
 def test_futures_give_the_very_result_of_one_process(tmp_path):
     files = [write_events(tmp_path / f"{i}.root", 300, first=300 * i) for i in range(3)]
     chosen = fileset(zz=simulation(*files[:2]), dy=simulation(files[2], pb=30.0))
-    one = select(DIMUON, chosen, tmp_path / "one", chunk_size=100)
-    two = select(DIMUON, chosen, tmp_path / "two", chunk_size=100, executor="futures", workers=2)
+    one = select(DIMUON, chosen, tmp_path / "one", chunk_size=150)
+    two = select(DIMUON, chosen, tmp_path / "two", chunk_size=150, executor="futures", workers=2)
     assert result_files(tmp_path / "one") == result_files(tmp_path / "two")
     assert one.n_events == two.n_events == 900
     assert (two.executor["kind"], two.executor["workers"]) == ("futures", 2)
