@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -123,45 +122,29 @@ def test_the_release_stops_at_the_first_task(lab, tmp_path):
         execute(read_lab("release", lab), tmp_path)
 
 
-def nbval(notebook, folder) -> subprocess.CompletedProcess:
-    """Run nbval on a notebook, as an author does by hand."""
-    path = folder / "lab.ipynb"
-    nbformat.write(notebook, path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-    return subprocess.run(
-        [*command, "--rootdir", str(folder), str(path)], capture_output=True, text=True, cwd=folder, check=False
-    )
-
-
-def test_nbval_sees_muons_that_are_five_percent_too_energetic(tmp_path):
+def test_muons_that_are_five_percent_too_energetic_are_seen(tmp_path):
     """The stored outputs are compared: a shift of the sample by 5 % does not pass."""
     notebook = read_lab("source", LAB1)
     (place,) = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("events = read_nanoaod")]
-    cells = notebook.cells
-    (last,) = [i for i, cell in enumerate(cells) if cell.source.startswith("most = ")]
-    notebook.cells = [cell for cell in cells[: last + 1] if "NotImplementedError" not in cell.source]
-    assert nbval(notebook, tmp_path).returncode == 0
-    shift = 'events["Muon", "pt"] = 1.05 * events.Muon.pt'
-    notebook.cells.insert(place + 1, new_code_cell(shift))
-    outcome = nbval(notebook, tmp_path)
-    assert outcome.returncode == 1
-    assert "1 failed" in outcome.stdout
+    (last,) = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("most = ")]
+    notebook.cells = notebook.cells[: last + 1]
+    shifted = copy.deepcopy(notebook)
+    shifted.cells[place].source += '\nevents["Muon", "pt"] = 1.05 * events.Muon.pt'
+    assert len(differences(notebook, execute(shifted, tmp_path), least=1)) == 1
 
 
-def test_nbval_sees_one_changed_count_in_the_drawer(tmp_path):
+def test_one_changed_count_in_the_drawer_is_seen(tmp_path):
     """In lab 2 the stored outputs depend on every count of the spectra, and on Python's own arithmetic."""
     notebook = read_lab("source", LAB2)
     given = [cell for cell in notebook.cells if cell.cell_type == "code" and "nbgrader" not in cell.metadata]
     kept = [cell for cell in given if cell.outputs]
-    drawer = cell_named(notebook, "drawer")
-    notebook.cells = [new_code_cell("import math\nimport numpy as np"), *kept, drawer]
+    notebook.cells = [new_code_cell("import math\nimport numpy as np"), *kept, cell_named(notebook, "drawer")]
     assert len(kept) == 2
-    assert nbval(notebook, tmp_path).returncode == 0
+    changed = copy.deepcopy(notebook)
+    drawer = cell_named(changed, "drawer")
     first = drawer.source.split('"""\n')[1].split()[0]
     drawer.source = drawer.source.replace(first, str(int(first) + 1), 1)
-    outcome = nbval(notebook, tmp_path)
-    assert outcome.returncode == 1
-    assert "1 failed" in outcome.stdout
+    assert len(differences(notebook, execute(changed, tmp_path), least=2)) == 1
 
 
 @pytest.mark.parametrize("lab", lab_names())
