@@ -30,19 +30,28 @@ def grade_id(cell: nbformat.NotebookNode) -> str | None:
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
+def without_extras(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without given cells that draw or train, and without those behind the last task.
+
+    Nobody gets points for them, no check needs them, and they take more than half of the time.
+    """
+    notebook = copy.deepcopy(notebook)
+    del notebook.cells[max(place for place, cell in enumerate(notebook.cells) if grade_id(cell)) + 1 :]
+    extras = ("plt.subplots", ".fit(")
+    notebook.cells = [cell for cell in notebook.cells if grade_id(cell) or not any(e in cell.source for e in extras)]
+    return notebook
+
+
 def answered(answers: dict[str, str], lab: str = LAB1) -> nbformat.NotebookNode:
     """A submission: the released notebook with the model answers, except where `answers` says otherwise.
 
-    The cells that only draw, and those behind the last task, are left out: nobody gets points for them, and they take
-    half of the time.
+    It has no extras.
     """
     model = {grade_id(cell): cell.source for cell in read_lab("source", lab).cells}
-    notebook = copy.deepcopy(read_lab("release", lab))
+    notebook = without_extras(read_lab("release", lab))
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
             cell.source = answers.get(grade_id(cell), model[grade_id(cell)])
-    del notebook.cells[max(place for place, cell in enumerate(notebook.cells) if grade_id(cell)) + 1 :]
-    notebook.cells = [cell for cell in notebook.cells if grade_id(cell) or "plt.subplots" not in cell.source]
     unknown = set(answers) - {grade_id(cell) for cell in notebook.cells}
     assert not unknown, f"no such task: {unknown}"
     return notebook

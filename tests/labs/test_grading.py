@@ -27,6 +27,7 @@ from submissions import (
     points_left,
     points_of,
     read_lab,
+    without_extras,
     wrong_answers,
 )
 
@@ -76,7 +77,7 @@ def classes(tmp_path_factory):
     def of(lab: str) -> Graded:
         if lab not in graded:
             answers = {task: wrong_answers(lab)[task][mistake] for task, mistake in mistakes(lab).items()}
-            students = {"model": read_lab("source", lab), "untouched": read_lab("release", lab)}
+            students = {"model": read_lab("source", lab), "untouched": without_extras(read_lab("release", lab))}
             students["wrong"] = answered(answers, lab)
             graded[lab] = grade_class(tmp_path_factory.mktemp(lab), lab, students)
             print(f"{lab}: {len(students)} submissions graded in {graded[lab].seconds:.0f} s")

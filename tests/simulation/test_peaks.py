@@ -98,11 +98,11 @@ def test_missing_momentum_is_larger_where_there_are_neutrinos(qcd, generated):
 
 
 def test_z_jpsi_and_upsilon(generated):
-    z = dimuon_mass(generated("drell-yan", 150, variant="z-peak")[0])
+    z = dimuon_mass(generated("drell-yan", 100, variant="z-peak")[0])
     z = z[(z > 80) & (z < 100)]
     assert abs(np.median(z) - 90.9) < 1.0  # radiated photons pull it below 91.2
     assert 2 < z.std() < 4
-    for name, n, mass, width in (("jpsi", 30, 3.097, 0.2), ("upsilon", 40, 9.46, 0.25)):
+    for name, n, mass, width in (("jpsi", 20, 3.097, 0.2), ("upsilon", 25, 9.46, 0.25)):
         found = dimuon_mass(generated(name, n)[0])
         peak = found[np.abs(found - mass) < width]
         assert len(peak) > 0.5 * n, name
