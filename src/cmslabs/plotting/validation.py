@@ -315,7 +315,7 @@ def _draw_null(ax: Axes, drawn: np.ndarray, observed: float, null: str, data: st
     margin = 0.05 * (high - low) or 1.0
     counts, bins = np.histogram(drawn, np.linspace(low - margin, high + margin, 31))
     ax.stairs(counts, bins, fill=True, color=COLORS[9], label=null)
-    ax.axvline(observed, color="black", linewidth=2.5, label=data)
+    ax.axvline(observed, ymax=0.62, color="black", linewidth=2.5, label=data)
     ax.set_xlim(bins[0], bins[-1])
     ax.set_ylim(0, 1.7 * counts.max())
 
