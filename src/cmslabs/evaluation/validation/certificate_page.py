@@ -91,7 +91,7 @@ def certificates_markdown(certificates: Mapping[str, Mapping[str, Any]]) -> str:
         alarms = " | ".join(f"{rate['rate']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})" for rate in rates)
         value = {(row["check"], row["number"]): row["value"] for row in one["table"]}
         mass, seeds = value["sculpting", "Spearman(score, mass)"], value["seeds", "Jaccard of tails"]
-        lines.append(f"| {name} | {alarms} | {mass:.2f} | {seeds:.2f} | {one['verdict']} |")
+        lines.append(f"| {name} | {alarms} | {round(mass, 2) + 0.0:.2f} | {seeds:.2f} | {one['verdict']} |")
     pages = [one["page"].replace("# Null certificate: ", "## ", 1) for one in certificates.values()]
     return "\n".join([*lines, "", *pages])
 
