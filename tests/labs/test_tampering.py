@@ -6,7 +6,7 @@ import pytest
 from course import Course
 from grading import Graded, grade_class
 from nbgrader import preprocessors as steps
-from submissions import LAB1, answered, cell_named, read_lab
+from submissions import LAB1, answered, cell_named
 from tampering import TRICKS, all_labels_lost, all_wrong_all_changed, honest_accidents, skip
 from wrong_answers_lab1 import WRONG
 
