@@ -13,7 +13,7 @@ PORT ?= 8000
 # Commands that look for other programs (nbgrader calls alembic, jupyter calls its parts) must find this environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup book serve test lint lab labs grade-demo samples corrections slider numbers bench owner release-check clean distclean
+.PHONY: help setup book pages serve test lint lab labs grade-demo samples corrections slider numbers bench owner release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -32,6 +32,9 @@ setup: $(READY) ## Make .venv and install everything into it (the other commands
 
 book: $(READY) ## Execute every page and build the site into _build/html
 	@$(VENV_PYTHON) data_scripts/build_book.py --workers $(WORKERS)
+
+pages: $(READY) ## Execute every page, without building the site (make book goes on from there)
+	@$(VENV_PYTHON) data_scripts/build_book.py --workers $(WORKERS) --pages
 
 serve: $(READY) ## Serve the built site on http://127.0.0.1:8000
 	@test -f _build/html/index.html || { echo "There is no site yet; build it with: make book"; exit 2; }
