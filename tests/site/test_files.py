@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from urllib.parse import unquote
 
 import pytest
@@ -63,9 +64,12 @@ def test_nothing_of_a_labs_solution_is_published(site):
 def test_pages_take_about_as_long_as_they_say(site):
     measured = run_seconds(site)
     assert len(measured) >= 3
-    assert {page: seconds for page, seconds in measured.items() if seconds > 60} == {}
-    # A busy machine may be slower than the one on which the chapter was written, but not by far.
     declared = {page: 60 * declared_minutes(page) for page in measured}
+    assert max(declared.values()) <= 60
+    # A minute on the computer on which the chapters were written.  This one may be slower, which all pages show together.
+    slowness = max(1.0, statistics.median(seconds / declared[page] for page, seconds in measured.items()))
+    assert slowness < 3
+    assert {page: seconds for page, seconds in measured.items() if seconds > 60 * slowness} == {}
     assert {page: seconds for page, seconds in measured.items() if seconds > 5 * declared[page]} == {}
 
 
