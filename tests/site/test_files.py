@@ -66,7 +66,7 @@ def test_pages_take_about_as_long_as_they_say(site):
     assert len(measured) >= 3
     declared = {page: 60 * declared_minutes(page) for page in measured}
     assert max(declared.values()) <= 60
-    # A minute on the computer on which the chapters were written.  This one may be slower, which all pages show together.
+    # A minute on the computer on which the chapters were written.  This one may be slower: all pages together say it.
     slowness = max(1.0, statistics.median(seconds / declared[page] for page, seconds in measured.items()))
     assert slowness < 3
     assert {page: seconds for page, seconds in measured.items() if seconds > 60 * slowness} == {}
