@@ -2,7 +2,7 @@
 
 1. The wheel holds every file of the package, with cards, samples and results, and nothing else.
 2. Installing it into an environment with numpy and torch at our lower bounds leaves both untouched.
-3. The command line works from it, everything that a lab imports is there, the first lab runs, and a network learns.
+3. The command line works from it, everything that a lab imports is there, and the first lab runs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: What a lab needs beside cmslabs; Colab and Binder have it.
 NOTEBOOK_TOOLS = ["nbclient", "ipykernel"]
-#: What the labs with networks need besides; Colab has it.
-LEARNING_TOOLS = ["torch", "numba"]
 IMPORTS = (ast.Import, ast.ImportFrom)
 
 
@@ -107,9 +105,6 @@ def install(wheel: Path, folder: Path) -> Path:
     for path in sorted(fake.iterdir()):
         path.unlink()
     fake.rmdir()
-    pins = (ROOT / "constraints.txt").read_text().splitlines()
-    real = [pin for pin in pins if pin.split("==")[0] in LEARNING_TOOLS]
-    run(*add, "-c", constraints, f"numpy=={bounds['numpy']}", *real, cwd=folder)
     return python
 
 
@@ -143,7 +138,7 @@ def import_lines(notebooks: list[Path]) -> list[str]:
 
 
 def run_labs(python: Path, folder: Path) -> None:
-    """Import what the labs import, execute the first (with solutions), and train a network, in an empty folder."""
+    """Import what the labs import, and execute the first (with solutions), in an empty folder."""
     notebooks = sorted((ROOT / "labs/source").glob("*/*.ipynb"))
     home = {"HOME": str(folder / "empty"), "CMSLABS_OFFLINE": "1"}
     lines = import_lines(notebooks)
@@ -155,14 +150,6 @@ def run_labs(python: Path, folder: Path) -> None:
     )
     run(python, "-c", execute, notebooks[0], cwd=folder / "empty", **home)
     print(f"{notebooks[0].stem} runs from the wheel")
-    train = (
-        "import numpy as np; from cmslabs.models.registry import make_model; "
-        "X = np.random.default_rng(0).normal(size=(500, 4)); "
-        "scores = make_model('autoencoder', epochs=2).fit(X).anomaly_score(X); "
-        "assert scores.shape == (500,) and np.isfinite(scores).all()"
-    )
-    run(python, "-c", train, cwd=folder / "empty", **home)
-    print("a network learns from the wheel")
 
 
 def main() -> None:

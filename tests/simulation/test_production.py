@@ -79,7 +79,7 @@ def test_another_seed_makes_other_bytes(reference, tmp_path):
 
 @pytest.mark.slow
 def test_lepton_files_are_the_same_bytes_too(tmp_path):
-    options = {"events": 8, "seed": 3, "chunk_size": 4}
+    options = {"events": 4, "seed": 3, "chunk_size": 2}
     one = simulate("zz-4l", out=tmp_path / "1", workers=1, **options).files
     time.sleep(1.1)  # ROOT's dates count seconds: a file written later must not differ.
     two = simulate("zz-4l", out=tmp_path / "2", workers=1, **options).files
