@@ -134,10 +134,7 @@ def is_cached(path: Path) -> bool:
 
 
 def executed(pages: list[Path], workers: int) -> Iterator[tuple[Path, float, str]]:
-    """Execute pages side by side, then, one by one, those that want all cores.
-
-    They come last because continuous integration does something else beside the first minutes.
-    """
+    """Execute pages side by side, then, one by one, those that want all cores."""
     with ProcessPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(execute_page, [path for path in pages if path.stem not in NEED_ALL_CORES])
         for path in pages:

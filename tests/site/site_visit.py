@@ -77,8 +77,9 @@ _MARK_KNOWN_LOOKS = """known => {
     else if (n.tagName === 'SPAN' && n.closest('pre') && !n.children.length) n.replaceWith(...n.childNodes);
     else window.repeated.push(...texts(n));
   });
-  // All formulas are made by the same program: a few of them stand for the page's others.
-  [...document.querySelectorAll('mjx-container')].slice(3).forEach(n => n.replaceWith('x'));
+  // Formulas in a line are made by the same program: a few of them stand for the page's others.  Those on a line of
+  // their own stay, since one that is too wide has to scroll.
+  [...document.querySelectorAll('mjx-container:not([display])')].slice(3).forEach(n => n.replaceWith('x'));
   return fresh;
 }"""
 
