@@ -16,7 +16,7 @@ from cmslabs.evaluation.windows import gaussian_template
 
 N_NULLS = 140
 #: Fewer choices than by default, so that a hundred hunts with their toys take seconds; all are repeated.
-FAST = {"families": ("power", "exponential"), "widths": (1.0, 2.0), "max_toys": 60}
+FAST = {"families": ("power", "exponential"), "widths": (1.0, 2.0), "max_toys": 40}
 TEMPLATE = gaussian_template(EDGES, 3797.5, 157.5)
 
 
@@ -52,8 +52,8 @@ def test_a_hunt_that_forgets_its_trials_is_caught(monkeypatch):
         return type(scan)(scan.choice, scan.masked, scan.z[:, :1].repeat(scan.z.shape[1], axis=1), scan.signal)
 
     monkeypatch.setattr(lookelsewhere, "scan_spectra", one_window)
-    p = null_p_values("template", 60)
-    assert (p[:, 1] < 0.05).sum() > allowed(0.05, 60)[1]
+    p = null_p_values("template", 40)
+    assert (p[:, 1] < 0.05).sum() > allowed(0.05, 40)[1]
 
 
 def hunter_p(counts: np.ndarray, background: np.ndarray, seed: int, toys: int) -> tuple[float, float, float, float]:

@@ -13,20 +13,20 @@ from wrong_answers_lab1 import WRONG
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 #: Seconds per cell, so that endless loops do not take long; an honest cell of lab 1 needs less than two.
-CELL_TIMEOUT = 10
+CELL_TIMEOUT = 6
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory) -> Graded:
     """Every submission, graded once."""
-    students = {"model": answered({}), "honest": honest_accidents(), "labels-lost": all_labels_lost()}
+    students = {"honest": honest_accidents(), "labels-lost": all_labels_lost()}
     students["changed-checks"] = all_wrong_all_changed()
     students |= {name: notebook for name, (notebook, _) in TRICKS.items()}
     students["endless"] = answered({"angle": "def delta_phi(phi1, phi2):\n    while True:\n        pass"})
     return grade_class(tmp_path_factory.mktemp("course"), LAB1, students, CELL_TIMEOUT)
 
 
-@pytest.mark.parametrize("student", ["model", "honest", "labels-lost"])
+@pytest.mark.parametrize("student", ["honest", "labels-lost"])
 def test_right_answers_score_everything(graded, student):
     """Also if Colab saved the notebook, a check was deleted, an answer copied, and a variable is called `sum`."""
     assert graded.lost(student) == {}
@@ -59,7 +59,6 @@ def test_the_log_names_who_needs_a_look(graded):
     assert "blanks-the-check: check-mass: The check did not run to its end." in graded.log
     assert "replaces-abs: check-mass: These names belong to Python; call your own differently: abs" in graded.log
     assert "changed-checks: the cell check-count was missing" in graded.log
-    assert "model: " not in graded.log
 
 
 def test_without_the_guard_a_skipped_check_would_gain_its_points(tmp_path):

@@ -61,9 +61,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path, record_property):
 def test_memory_follows_the_chunk(tmp_path):
     """The measurement sees memory: one chunk of everything needs much more."""
     small = repeat_events(sample("fourlepton"), tmp_path / "small.root", 100)
-    large = repeat_events(sample("fourlepton"), tmp_path / "large.root", 250_000)
+    large = repeat_events(sample("fourlepton"), tmp_path / "large.root", 150_000)
     above = {}
-    for chunk in (25_000, 250_000):
+    for chunk in (15_000, 150_000):
         peak, words = peak_megabytes(CODE, TESTS, small, large, tmp_path / f"out{chunk}", chunk)
         above[chunk] = peak - float(words[words.index("n") + 3])
-    assert above[250_000] > 2 * above[25_000]
+    assert above[150_000] > 2 * above[15_000]

@@ -143,7 +143,8 @@ def first_events(part, n=N):
 def test_dijets_made_again_are_the_same(part):
     stored = read_table(FOLDER / "dijet-features.parquet")
     stored = stored[stored.process == part.name].head(N).reset_index(drop=True)
-    again = feature_frame(first_events(part), part, stored.event.to_numpy())
+    events = first_events(part)
+    again = feature_frame(events, part, stored.event.to_numpy())
     if not on_this_platform(read_provenance(FOLDER / "dijet-features.parquet")):
         for name in ("mjj", "mj1", "mj2"):
             assert np.median(again[name]) == pytest.approx(np.median(stored[name]), rel=0.5)
@@ -151,7 +152,7 @@ def test_dijets_made_again_are_the_same(part):
     pd.testing.assert_frame_equal(again, stored)
     jets = read_events(FOLDER / "dijet-constituents.parquet")
     jets = jets[jets.process == part.name][:N]
-    expected = constituent_events(first_events(part), part, stored.event.to_numpy())
+    expected = constituent_events(events, part, stored.event.to_numpy())
     assert ak.array_equal(jets, expected, dtype_exact=False)
 
 

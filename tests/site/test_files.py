@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
+from build_book import NEED_ALL_CORES
 from site_files import (
     OWN_PAGES,
     ROOT,
@@ -69,7 +71,9 @@ def test_pages_take_about_as_long_as_they_say(site):
     # A minute on the computer on which the chapters were written.  This one may be slower: all pages together say it.
     slowness = max(1.0, statistics.median(seconds / declared[page] for page, seconds in measured.items()))
     assert slowness < 3
-    assert {page: seconds for page, seconds in measured.items() if seconds > 60 * slowness} == {}
+    # A page with processes of its own has all cores on a computer that does nothing else; here nobody promises that.
+    longest = {page: 60 * slowness * (2 if Path(page).name in NEED_ALL_CORES else 1) for page in measured}
+    assert {page: seconds for page, seconds in measured.items() if seconds > longest[page]} == {}
     assert {page: seconds for page, seconds in measured.items() if seconds > 5 * declared[page]} == {}
 
 
