@@ -116,7 +116,7 @@ def test_the_block_works(tmp_path):
         execute(notebook, tmp_path, PYTHONPATH=str(tmp_path))
 
 
-@pytest.mark.parametrize("lab", lab_names()[::3])
+@pytest.mark.parametrize("lab", lab_names()[::5])
 def test_the_release_stops_at_the_first_task(lab, tmp_path):
     with pytest.raises(CellExecutionError, match="NotImplementedError"):
         execute(read_lab("release", lab), tmp_path)
