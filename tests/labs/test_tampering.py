@@ -13,7 +13,7 @@ from wrong_answers_lab1 import WRONG
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 #: Seconds per cell, so that endless loops do not take long; an honest cell of lab 1 needs less than two.
-CELL_TIMEOUT = 6
+CELL_TIMEOUT = 10
 
 
 @pytest.fixture(scope="module")
