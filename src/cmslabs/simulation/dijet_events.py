@@ -14,9 +14,11 @@ from cmslabs.simulation.hot_cell import HotCell
 from cmslabs.simulation.jet_objects import object_events
 from cmslabs.simulation.pythia import Batch, Species
 
-__all__ = ["N_CONSTITUENTS", "dijet_events", "passes_trigger"]
+__all__ = ["N_CONSTITUENTS", "dijet_events", "passes_trigger", "scalar_sum"]
 
 RADIUS, MIN_PT = 1.0, 20.0
+#: Jets of the scalar sum HT: harder than this [GeV], and central.
+HT_JET_PT, HT_JET_ETA = 50.0, 2.5
 #: Constituents kept per jet, the hardest ones.
 N_CONSTITUENTS = 100
 
@@ -36,7 +38,7 @@ def dijet_events(
     batch : Batch
     species : Species
     selection : mapping
-        ``jet_pt`` [GeV], ``jet_eta``.
+        ``jet_pt`` [GeV], ``jet_eta``; ``ht`` [GeV] where the scalar sum of the jets is cut on too.
     rng : numpy.random.Generator
     content : tuple of str
         ``"features"`` always; ``"constituents"``, ``"particles"`` and ``"objects"`` where they are wanted.
@@ -46,7 +48,8 @@ def dijet_events(
     Returns
     -------
     events : ak.Array
-        ``table``: the columns of `cmslabs.features.dijets.dijet_table` (without ``event``) and ``met`` [GeV];
+        ``table``: the columns of `cmslabs.features.dijets.dijet_table` (without ``event``), ``met`` [GeV], and
+        ``ht`` [GeV] if the selection has it;
         ``j1``, ``j2``: constituents; ``particles``; ``FatJet``, ``Jet``, ``MET``, ``PV`` as in
         `cmslabs.simulation.jet_objects.object_events`, whose randomness is a stream of its own.
     index : ndarray of int64
@@ -58,7 +61,7 @@ def dijet_events(
     jets = cluster_jets(observed.particles, RADIUS, MIN_PT)
     good = passes_trigger(jets, selection)
     jets, observed = jets[good], observed.select(good)
-    events = _describe(jets, observed, content)
+    events = _describe(jets, observed, content, with_ht="ht" in selection)
     if "objects" in content:
         objects = object_events(observed, rng.spawn(1)[0])
         fields = {part: source[part] for source in (events, objects) for part in source.fields}
@@ -67,17 +70,27 @@ def dijet_events(
 
 
 def passes_trigger(jets: ak.Array, selection: Mapping[str, float]) -> np.ndarray:
-    """Whether the leading jet is hard and central enough, and there is a second jet."""
+    """Whether the leading jet is hard and central enough, there is a second jet, and HT suffices if it is cut on."""
     leading = ak.pad_none(jets, 1, axis=1)[:, 0]
     pt, eta = ak.fill_none(leading.pt, 0.0), ak.fill_none(leading.eta, np.inf)
     good = (pt > selection["jet_pt"]) & (np.abs(eta) < selection["jet_eta"]) & (ak.num(jets) > 1)
+    if "ht" in selection:
+        good = good & (scalar_sum(jets) > selection["ht"])
     return ak.to_numpy(good)
 
 
-def _describe(jets: ak.Array, observed: Observed, content: tuple[str, ...]) -> ak.Array:
+def scalar_sum(jets: ak.Array) -> np.ndarray:
+    """HT [GeV], shape (n_events,): the sum of the pT of all jets with pT > 50 GeV and abs(eta) < 2.5."""
+    counted = (jets.pt > HT_JET_PT) & (np.abs(jets.eta) < HT_JET_ETA)
+    return ak.to_numpy(ak.sum(jets.pt[counted], axis=1))
+
+
+def _describe(jets: ak.Array, observed: Observed, content: tuple[str, ...], with_ht: bool = False) -> ak.Array:
     particles = observed.particles[["pt", "eta", "phi"]]
     table = dijet_table(ak.zip({"particles": particles}, depth_limit=1), jets=jets).drop(columns="event")
     columns = {name: table[name].to_numpy() for name in table.columns} | {"met": observed.met_pt}
+    if with_ht:
+        columns["ht"] = scalar_sum(jets)
     events = {"table": ak.zip(columns)}
     if "constituents" in content:
         for number, name in enumerate(("j1", "j2")):

@@ -198,7 +198,7 @@ def _write_dijets(paths: list[Path], out: Path, name: str, format: str, recipe: 
     label = recipe.process.label
     files = {"features": out / f"{name}-features.{format}"}
     frames = [_frame(read_events_of_chunk(path), read_record(path)["start"], label) for path in paths]
-    units = DIJET_COLUMNS | {"met": "GeV", "label": "1"}
+    units = DIJET_COLUMNS | {"met": "GeV", "label": "1"} | ({"ht": "GeV"} if "ht" in recipe.process.selection else {})
     write_table(files["features"], pd.concat(frames, ignore_index=True), _with_units(record, units))
     if "constituents" in recipe.content:
         files["constituents"] = out / f"{name}-constituents.parquet"

@@ -34,7 +34,8 @@ class Process:
     label : int
         1 for signals of the LHC Olympics kind, else 0.
     selection : mapping
-        Dijets: `jet_pt` [GeV] and `jet_eta`, the cuts on the leading R = 1.0 jet.
+        Dijets: `jet_pt` [GeV] and `jet_eta`, the cuts on the leading R = 1.0 jet; `ht` [GeV], if the scalar sum of
+        the jets is cut on too and wanted in the table.
         Leptons: `leptons`, `muons` (least numbers), `muon_pt`, `electron_pt` [GeV].
     variants : mapping
         Further settings by name, for example Z bosons that decay to muons only.

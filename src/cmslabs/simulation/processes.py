@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cmslabs.errors import SimulationError, close_names
 from cmslabs.simulation.dijet_processes import GRAVITON_WW, QCD_DIJETS, ZPRIME_TT, wprime
+from cmslabs.simulation.extrapolation_processes import EXTRAPOLATION_SIGNALS, QCD_EXTRAPOLATION, hidden_valley
 from cmslabs.simulation.lepton_processes import DRELL_YAN, HIGGS_4L, JPSI, TTBAR, UPSILON, ZZ_4L
 from cmslabs.simulation.process import Process
 
-__all__ = ["PROCESSES", "Process", "get_process", "wprime"]
+__all__ = ["PROCESSES", "Process", "get_process", "hidden_valley", "wprime"]
 
 #: Everything that `cmslabs simulate` knows, by name.
 PROCESSES: dict[str, Process] = {
@@ -18,6 +19,8 @@ PROCESSES: dict[str, Process] = {
         wprime(prongs=3),
         ZPRIME_TT,
         GRAVITON_WW,
+        QCD_EXTRAPOLATION,
+        *EXTRAPOLATION_SIGNALS,
         DRELL_YAN,
         ZZ_4L,
         HIGGS_4L,
