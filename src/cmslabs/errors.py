@@ -20,6 +20,7 @@ __all__ = [
     "OfflineError",
     "SimulationError",
     "close_names",
+    "missing_column",
     "require",
 ]
 
@@ -114,6 +115,22 @@ def close_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
         by_lower.setdefault(candidate.lower(), []).append(candidate)
     close = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.6)
     return [candidate for lower in close for candidate in by_lower[lower]][:n]
+
+
+def missing_column(name: str, columns: Iterable[object], where: object = None) -> MissingBranchError:
+    """The error of a table without a column, with the name that was perhaps meant.
+
+    Examples
+    --------
+    >>> raise missing_column("MET", ["met", "ht"])
+    Traceback (most recent call last):
+    ...
+    cmslabs.errors.MissingBranchError: the table has no column 'MET'. Is it called 'met'?
+    """
+    names = [str(column) for column in columns]
+    near = close_names(name, names, n=1)
+    remedy = f"Is it called '{near[0]}'?" if near else f"It has: {', '.join(names[:20]) or 'none'}."
+    return MissingBranchError(f"the table has no column '{name}'.", where=where, remedy=remedy)
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cmslabs
-from cmslabs.cli import box, bumphunt, data, doctor, features, select, simulate, skim, tune
+from cmslabs.cli import box, bumphunt, data, doctor, features, search, select, simulate, skim, tune
 from cmslabs.cli.common import message, new_app
 from cmslabs.errors import CmslabsError
 
@@ -24,6 +24,7 @@ app.command("select")(select.select)
 app.command("skim")(skim.skim)
 app.command("bumphunt")(bumphunt.bumphunt)
 app.command("tune")(tune.tune)
+app.command("search")(search.search)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,4 +1,4 @@
-"""Processes of the search without a resonance: softer jets in two parton showers, and dark showers that take energy away.
+"""Processes of the search without a resonance: softer jets in two showers, dark showers that take energy away.
 
 After K. Bai, R. Mastandrea, B. Nachman, "Non-resonant anomaly detection with background extrapolation",
 arXiv:2311.12924.  The generators behind the paper's samples are not stated; these settings are ours.
@@ -19,7 +19,7 @@ QCD_EXTRAPOLATION = Process(
     name="qcd-extrapolation",
     title="QCD jets, pT(hat) > 350 GeV, HT > 700 GeV",
     kind="dijet",
-    # Pythia's default tune, Monash, plays the data; A14, whose final-state shower has a smaller coupling, the simulation.
+    # Pythia's default tune, Monash, plays the data; A14, whose shower has a smaller coupling, the simulation.
     settings=("HardQCD:all = on", "PhaseSpace:pTHatMin = 350."),
     mpi=False,
     selection=EXTRAPOLATION_SELECTION,

@@ -1,0 +1,1 @@
+"""Searches with data alone: weak supervision, and backgrounds extrapolated from a control region."""
