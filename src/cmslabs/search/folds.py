@@ -123,6 +123,10 @@ class FoldedTrees:
         X = np.asarray(X, dtype=np.float64)
         return np.mean([_mean_score(ensemble, X) for ensemble in self.models_], axis=0)
 
+    def score_of_fold(self, X: Any, fold: int) -> np.ndarray:
+        """Log-odds from the classifiers that have not seen this fold, shape (n_events,)."""
+        return _mean_score(self.models_[fold], np.asarray(X, dtype=np.float64))
+
     def passes(self, efficiency: float) -> np.ndarray:
         """Which training events pass a cut that keeps this share of label 0, shape (n_events,).
 

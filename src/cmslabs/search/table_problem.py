@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmslabs.errors import ConfigError, DataError
+from cmslabs.data.download import dataset_path
+from cmslabs.data.tables import read_table
+from cmslabs.errors import ConfigError, DataError, missing_column
 from cmslabs.features.dijets import detector_features
 from cmslabs.search.distortion import distorted
 from cmslabs.search.estimate import Columns
@@ -119,13 +122,8 @@ def load_source(source: str | os.PathLike, columns: Sequence[str]) -> pd.DataFra
     DataError, MissingBranchError
         If it cannot be read, or lacks a column.
     """
-    from pathlib import Path
-
-    from cmslabs.data.datasets import read_dataset
-    from cmslabs.data.tables import read_table
-    from cmslabs.errors import missing_column
-
-    table = read_table(source) if Path(source).suffix in (".parquet", ".csv") else read_dataset(os.fspath(source))
+    is_file = Path(source).suffix in (".parquet", ".csv")
+    table = read_table(source if is_file else dataset_path(os.fspath(source)))
     if "mj_light" in columns and "mj_light" not in table:
         table = table.join(detector_features(table))
     for name in (*columns, "process"):

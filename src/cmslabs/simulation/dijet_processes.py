@@ -97,6 +97,8 @@ QCD_DIJETS = Process(
     settings=("HardQCD:all = on", "PhaseSpace:pTHatMin = 1000."),
     mpi=False,
     selection=DIJET_TRIGGER,
+    # To show what that would do.
+    variants={"mhat": ("PhaseSpace:mHatMin = 3200.",)},
 )
 
 ZPRIME_TT = Process(

@@ -23,6 +23,7 @@ __all__ = [
     "EXTRAPOLATION",
     "MASSES",
     "RESONANCE",
+    "SCULPTED",
     "SIGNAL_REGION",
     "Source",
     "extrapolation_table",
@@ -73,6 +74,8 @@ EXTRAPOLATION = (
     *(Source("signal", f"hidden-valley-{mass}tev", 12_000, 710 + mass) for mass in MASSES),
 )
 RESONANCE = (Source("boxes", "qcd-dijets", 160_000, 721), Source("boxes", "wprime-2prong", 8_000, 722))
+#: Background of the window with a cut on mHat at the generator.
+SCULPTED = Source("boxes", "qcd-dijets", 15_000, 723, "mhat")
 
 
 def make_source(source: Source, folder: str | os.PathLike, workers: int = 1) -> Path:
