@@ -18,6 +18,9 @@ LAB6 = "lab6-autoencoders"
 LAB7 = "lab7-jet-images"
 LAB8 = "lab8-flows"
 LAB9 = "lab9-validation"
+LAB10 = "lab10-cwola"
+LAB11 = "lab11-extrapolation"
+LAB12 = "lab12-the-box"
 
 
 def read_lab(kind: str, lab: str = LAB1) -> nbformat.NotebookNode:
