@@ -15,7 +15,7 @@ from cmslabs.errors import DataError
 from cmslabs.features.dijets import DETECTOR_FEATURES, detector_features
 from cmslabs.search.windows import WindowScan, make_mass_windows, scan_windows
 
-__all__ = ["EDGES", "BoxSearch", "direction_p", "search_box"]
+__all__ = ["EDGES", "BoxSearch", "direction_p", "evidence", "search_box"]
 
 #: Bins of the mass spectrum [GeV]; below, the trigger bends it.
 EDGES = np.arange(2600.0, 6001.0, 100.0)
@@ -48,6 +48,20 @@ class BoxSearch:
         return self.scan.p
 
     @property
+    def signal(self) -> tuple[float, float]:
+        """Events of the best window's bump behind the cut, and their uncertainty."""
+        hunt = self.scan.hunts[self.scan.best]
+        return hunt.signal_yield, hunt.signal_yield_error
+
+    def probabilities(self) -> dict[str, float]:
+        """What to believe of the box: the probability of each kind that it may hold.
+
+        All kinds are as likely before it is opened.  For what a p-value says against "nothing", see `evidence`.
+        """
+        odds = {"nothing": 1.0, "wprime": evidence(self.p_window), "hot-cell": evidence(self.p_direction)}
+        return {kind: value / sum(odds.values()) for kind, value in odds.items()}
+
+    @property
     def mass(self) -> float:
         """Of the best window's bump [GeV]."""
         return float(self.scan.table["mass"].iloc[self.scan.best])
@@ -57,6 +71,26 @@ class BoxSearch:
         """Width of that bump over the root of its events [GeV]: what its centre is known to."""
         hunt = self.scan.hunts[self.scan.best]
         return float(max(hunt.width, 1.0) / np.sqrt(max(hunt.signal_yield, 1.0)))
+
+
+def evidence(p: float) -> float:
+    """How many times likelier data with this p-value are if there is something.
+
+    The calibrator (1 - p + p log p) / (p log(p)**2): the mean of the bets e p**(e - 1), e from 0 to 1.
+    For a uniform p its expectation is 1, so that nobody who bets like this wins against "nothing" in the long run
+    (V. Vovk, R. Wang, doi:10.1214/20-AOS2020).
+
+    Examples
+    --------
+    >>> [round(evidence(p), 2) for p in (1.0, 0.5, 0.05, 1e-4)]
+    [0.5, 0.64, 1.78, 117.76]
+    """
+    if not 0 <= p <= 1:
+        raise DataError(f"{p!r} is no p-value.")
+    p = max(p, 1e-300)
+    if p > 1 - 1e-4:
+        return 0.5
+    return float((1 - p + p * np.log(p)) / (p * np.log(p) ** 2))
 
 
 def direction_p(table: pd.DataFrame, share: float = HIGHEST_MET) -> float:

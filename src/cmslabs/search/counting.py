@@ -99,7 +99,7 @@ def closure_residual(observed: np.ndarray, expected: np.ndarray, statistical: np
     --------
     >>> rng = np.random.default_rng(0)
     >>> expected = np.full(500, 400.0)
-    >>> closure_residual(rng.poisson(440.0, 500), expected, np.full(500, 5.0)).round(2)
+    >>> round(closure_residual(rng.poisson(440.0, 500), expected, np.full(500, 5.0)), 2)
     0.1
     """
     observed, expected, statistical = (np.asarray(values, dtype=float) for values in (observed, expected, statistical))
