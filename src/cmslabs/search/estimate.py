@@ -13,8 +13,8 @@ from cmslabs.search.scaler import FeatureScaler
 
 __all__ = ["Columns", "ControlRegion", "Estimate", "bounded_weights"]
 
-#: A log ratio beyond this is set to it: no event weighs more than 20 times its share, and none is thrown away.
-LARGEST_LOG_WEIGHT = 3.0
+#: A log ratio beyond this is set to it: no event weighs more than 400 times its share, and none is thrown away.
+LARGEST_LOG_WEIGHT = 6.0
 
 
 @dataclass(frozen=True)

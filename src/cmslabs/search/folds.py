@@ -19,6 +19,9 @@ from cmslabs.models.checks import checked_labels
 
 __all__ = ["FoldedTrees", "weighted_quantile"]
 
+#: Bins of each column, as many as scikit-learn's trees have.
+_BINS = 255
+
 
 @dataclass
 class FoldedTrees:
@@ -55,6 +58,8 @@ class FoldedTrees:
         What it was trained on; the weights as they were given.
     models_ : list of list of HistGradientBoostingClassifier
         By fold and member.
+    edges_ : list of ndarray
+        Quantiles of each column; trees see which of them an event lies between.
 
     Examples
     --------
@@ -101,6 +106,8 @@ class FoldedTrees:
         self.y_ = checked_labels("FoldedTrees", y, len(X))
         self.weights_ = checked_weights(weights, len(X))
         self._check_classes()
+        self.edges_ = [np.unique(np.quantile(column, np.linspace(0, 1, _BINS + 1)[1:-1])) for column in X.T]
+        X = self._binned(X)
         rng = np.random.default_rng(self.random_state)
         self.fold_ = np.empty(len(X), dtype=np.int64)
         for label in (0, 1):
@@ -120,12 +127,12 @@ class FoldedTrees:
 
     def score(self, X: Any) -> np.ndarray:
         """Log-odds for label 1 of events that no classifier has seen: the mean over all of them, shape (n_events,)."""
-        X = np.asarray(X, dtype=np.float64)
+        X = self._binned(np.asarray(X, dtype=np.float64))
         return np.mean([_mean_score(ensemble, X) for ensemble in self.models_], axis=0)
 
     def score_of_fold(self, X: Any, fold: int) -> np.ndarray:
         """Log-odds from the classifiers that have not seen this fold, shape (n_events,)."""
-        return _mean_score(self.models_[fold], np.asarray(X, dtype=np.float64))
+        return _mean_score(self.models_[fold], self._binned(np.asarray(X, dtype=np.float64)))
 
     def passes(self, efficiency: float) -> np.ndarray:
         """Which training events pass a cut that keeps this share of label 0, shape (n_events,).
@@ -139,6 +146,11 @@ class FoldedTrees:
             cut = weighted_quantile(self.scores_[background], 1 - efficiency, self.weights_[background])
             passing |= rows & (self.scores_ > cut)
         return passing
+
+    def _binned(self, X: np.ndarray) -> np.ndarray:
+        """Numbers of the bins: done once here, because each tree model would sort all weighted values again."""
+        columns = [np.searchsorted(edges, column, side="right") for edges, column in zip(self.edges_, X.T, strict=True)]
+        return np.column_stack(columns).astype(np.float64)
 
     def _ensemble(self, X: np.ndarray, weights: np.ndarray, fold: int) -> list[HistGradientBoostingClassifier]:
         rows = self.fold_ != fold

@@ -49,8 +49,9 @@ class Generate:
 
     def fit(self, control: ControlRegion) -> Self:
         """Learn density and context weights in the control region."""
+        simulation = control.needed_simulation(self.name)
         self.contexts_ = self.contexts or ContextWeights(self.columns, self.random_state, **self.ratio).fit(control)
-        self.scale_ = self.columns.scaler(control.needed_simulation(self.name))
+        self.scale_ = self.columns.scaler(simulation)
         flow = ConditionalFlow(self.columns.features, self.columns.context, random_state=self.random_state, **self.flow)
         self.flow_ = flow.fit(self.scale_.table(control.data))
         return self

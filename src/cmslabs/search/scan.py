@@ -97,12 +97,13 @@ def run_search(
     problem = make_problem(config.problem)
     overlap = _prepare(config, problem, out)
     tries = [(injection, config.first_seed + k) for k in range(config.seeds) for injection in config.injections]
+    source = _source_hash(config)
     chunks = [Chunk(index, index, 1, seed) for index, (_, seed) in enumerate(tries)]
     paths = run_chunks(
-        partial(_chunk, config.model_dump(mode="json")),
+        partial(_chunk, config.model_dump(mode="json"), source),
         chunks,
         out / "tries",
-        identity={"config": config_hash(config), "source": _source_hash(config)},
+        identity={"config": config_hash(config), "source": source},
         suffix=".json",
         workers=workers,
         executor=executor,
@@ -115,7 +116,7 @@ def run_search(
     details = {
         "config": config.model_dump(mode="json"),
         "config_hash": config_hash(config),
-        "source_sha256": _source_hash(config),
+        "source_sha256": source,
         "overlap": None if overlap is None else vars(overlap),
     }
     units = {name: UNITS[name] for name in rows.columns}
@@ -143,16 +144,16 @@ def _prepare(config: SearchConfig, problem: Any, out: Path) -> Overlap | None:
     return overlap_of(control.data, injected.signal_region, problem.columns.context)
 
 
-def _chunk(plain: Mapping[str, Any], chunk: Chunk) -> bytes:
+def _chunk(plain: Mapping[str, Any], source: str | None, chunk: Chunk) -> bytes:
     config = SearchConfig.model_validate(plain)
     injection = config.injections[chunk.index % len(config.injections)]
-    rows = attempt(_problem(config.model_dump_json()), config, injection, chunk.seed)
+    rows = attempt(_problem(config.model_dump_json(), source), config, injection, chunk.seed)
     return json.dumps(rows, allow_nan=False).encode()
 
 
 @lru_cache(maxsize=1)
-def _problem(plain: str) -> Any:
-    """A worker reads its events once."""
+def _problem(plain: str, source: str | None) -> Any:
+    """A worker reads its events once, and again where the file is another one."""
     return make_problem(SearchConfig.model_validate_json(plain).problem)
 
 
@@ -227,8 +228,11 @@ def summarise(rows: pd.DataFrame, column: str = "max_sic") -> pd.DataFrame:
     """
     if column not in rows:
         raise DataError(f"the rows of a scan have no '{column}'.", remedy=f"They have: {', '.join(rows.columns)}.")
+    names = ["method", "injection", "s_over_sqrt_b", "tries", "median", "low", "high"]
     kept = rows[(rows["permutation"] == 0) & rows[column].notna()]
+    if not len(kept):
+        return pd.DataFrame(columns=names)
     groups = kept.groupby(["method", "injection"], sort=False)
     table = groups[column].quantile([0.16, 0.5, 0.84]).unstack().set_axis(["low", "median", "high"], axis=1)
     table["s_over_sqrt_b"], table["tries"] = groups["s_over_sqrt_b"].median(), groups.size()
-    return table.reset_index()[["method", "injection", "s_over_sqrt_b", "tries", "median", "low", "high"]]
+    return table.reset_index()[names]

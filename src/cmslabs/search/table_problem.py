@@ -21,8 +21,8 @@ from cmslabs.search.regions import Regions
 
 __all__ = ["TableProblem", "load_source"]
 
-#: Shares of the background that play data, ideal reference and test events.
-SHARES = (1 / 3, 1 / 3, 1 / 3)
+#: Shares of the background that play data and ideal reference; the rest are test events.
+SHARES = (1 / 3, 1 / 3)
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class TableProblem:
     events : int or None
         Of the background, use so many.
     correlated : float
-        Move the features by so much of their spread for each standard deviation of the mass: a search whose features
-        know the mass.
+        Move the features by so much of their spread for each width of the signal region that the mass lies above its
+        middle: a search whose features know the mass.
     """
 
     table: pd.DataFrame
@@ -67,6 +67,12 @@ class TableProblem:
         for name in wanted:
             if name not in known:
                 raise ConfigError(f"the table has no process '{name}'.", remedy=f"It has: {', '.join(known)}.")
+        if self.correlated and (len(self.regions.signal) != 1 or None in next(iter(self.regions.signal.values()))):
+            raise ConfigError(
+                "features can follow one mass only.",
+                where="correlated",
+                remedy="Give a signal region in one column, with two ends.",
+            )
 
     def draw(self, seed: int) -> Sample:
         """Deal the events."""
@@ -74,20 +80,22 @@ class TableProblem:
         background = self._of(self.background, rng)[: self.events]
         inside = self.regions.in_signal(background)
         region, control = background[inside], background[self.regions.in_control(background)]
-        data, ideal, test = np.split(region, np.cumsum([round(share * len(region)) for share in SHARES[:2]]))
+        first, second = np.cumsum([round(share * len(region)) for share in SHARES])
+        data, ideal, test = region.iloc[:first], region.iloc[first:second], region.iloc[second:]
         taken = min(1.0, SHARES[0] / self.control_kept)
         spent = round(taken * len(control))
         simulation = None
         if self.simulation == "distorted":
             # From background that plays nothing else: half of the ideal reference is given up for it.
-            if spent >= len(control):
+            left = control.iloc[spent : spent + (spent + 1) // 2]
+            if 2 * len(left) < spent - 1:
                 raise ConfigError(
-                    "there is no background left over to be distorted.",
+                    "there is too little background left over to be distorted.",
                     where="simulation",
-                    remedy="Use a table that holds more than a third of the control region's events.",
+                    remedy="Use a table that holds at least half of the control region's events.",
                 )
             half = len(ideal) // 2
-            ideal, spare = ideal[:half], pd.concat([ideal[half:], control[spent : 2 * spent]])
+            ideal, spare = ideal.iloc[:half], pd.concat([ideal.iloc[half:], left])
             simulation = distorted(spare, self.columns)
         elif self.simulation is not None:
             simulation = self._of(self.simulation, rng)
