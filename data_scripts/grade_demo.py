@@ -42,6 +42,9 @@ MISTAKES = {
         "poisson.sf(observed - 1, m * k / n)",
         3.0,
     ),
+    "lab10-cwola": ("passes", "scores[here & (y == 0)]", "scores[here]", 3.0),
+    "lab11-extrapolation": ("weights", "n_data / n_simulation", "n_simulation / n_data", 3.0),
+    "lab12-the-box": ("window", "(as_small + 1) / (len(empty) + 1)", "float(smallest_p(mass))", 3.0),
 }
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import uproot
-from run_files import DIMUON, copy, corrupt, data, fileset, result_files, sample, simulation, write_events
+from run_files import DIMUON, QUICK, copy, corrupt, data, fileset, result_files, sample, simulation, write_events
 
 from cmslabs.errors import ConfigError, DataError, JobError
 from cmslabs.io import adler32
@@ -46,16 +46,16 @@ def test_a_file_that_cannot_be_opened(files, tmp_path, kind):
     UNREADABLE[kind](bad)
     chosen = fileset(zz=simulation(files[0], bad, files[2]), dy=simulation(files[1]))
     with pytest.raises(DataError) as caught:
-        select(DIMUON, chosen, tmp_path / "out")
+        select(QUICK, chosen, tmp_path / "out")
     assert str(bad) in caught.value.where
     assert "--skip-bad-files" in caught.value.remedy
     assert not (tmp_path / "out" / "report.json").exists()
 
-    report = select(DIMUON, chosen, tmp_path / "out", skip_bad_files=True)
+    report = select(QUICK, chosen, tmp_path / "out", skip_bad_files=True)
     assert [(file.dataset, file.path) for file in report.skipped_files] == [("zz", str(bad))]
     assert report.skipped_files[0].reason == caught.value.what
     without = fileset(zz=simulation(files[0], files[2]), dy=simulation(files[1]))
-    expected = select(DIMUON, without, tmp_path / "without")
+    expected = select(QUICK, without, tmp_path / "without")
     assert result_files(tmp_path / "out") == result_files(tmp_path / "without")
     assert report.datasets == expected.datasets
 
@@ -70,7 +70,7 @@ def test_a_damaged_basket_is_found(files, tmp_path, codec, branch):
         assert key.fNbytes - key.fKeylen < key.fObjlen
     corrupt(path, branch, basket=1, at=0.0 if codec == "zstd" else 0.5)
     with pytest.raises(DataError, match="cannot be decoded") as caught:
-        select(DIMUON, fileset(zz=simulation(path)), tmp_path / "out", chunk_size=1000)
+        select(QUICK, fileset(zz=simulation(path)), tmp_path / "out", chunk_size=1000)
     assert str(path) in caught.value.where
     assert branch in caught.value.where or branch == "genWeight"
 
@@ -79,16 +79,16 @@ def test_zstd_has_no_checksum_but_the_fileset_may_have_one(tmp_path):
     path = write_events(tmp_path / "a.root", 2000, compression=CODECS["zstd"], basket=1000)
     original = simulation(path)
     original["files"][0]["adler32"] = adler32(path)
-    select(DIMUON, fileset(zz=original), tmp_path / "out")
+    select(QUICK, fileset(zz=original), tmp_path / "out")
     corrupt(path, "Muon_pt", basket=1)
     with pytest.raises(DataError, match="as its Adler-32, but the fileset says"):
-        select(DIMUON, fileset(zz=original), tmp_path / "out")
+        select(QUICK, fileset(zz=original), tmp_path / "out")
 
 
 def test_a_file_that_breaks_in_the_middle_stops_with_its_name(files, broken, tmp_path):
     chosen = fileset(zz=simulation(files[0], broken, files[2]))
     with pytest.raises(DataError, match="cannot be decoded") as caught:
-        select(DIMUON, chosen, tmp_path / "out", chunk_size=100)
+        select(QUICK, chosen, tmp_path / "out", chunk_size=100)
     assert caught.value.where.startswith(f"{broken}, Events/Muon_pt, events 100-200")
     assert "--skip-bad-files" in caught.value.remedy
     assert not (tmp_path / "out" / "report.json").exists()
@@ -121,20 +121,20 @@ def _sum_of_three(files):
 def test_two_files_break(files, broken, tmp_path):
     other = corrupt(files[2], "run", 1, target=tmp_path / "other.root")
     chosen = fileset(zz=simulation(broken, files[0], other), dy=simulation(files[1], other))
-    report = select(DIMUON, chosen, tmp_path / "out", chunk_size=100, skip_bad_files=True)
+    report = select(QUICK, chosen, tmp_path / "out", chunk_size=100, skip_bad_files=True)
     found = [(file.dataset, file.path) for file in report.skipped_files]
     assert found == [("zz", str(broken)), ("zz", str(other)), ("dy", str(other))]
     without = fileset(zz=simulation(files[0]), dy=simulation(files[1]))
-    select(DIMUON, without, tmp_path / "without", chunk_size=100)
+    select(QUICK, without, tmp_path / "without", chunk_size=100)
     assert result_files(tmp_path / "out") == result_files(tmp_path / "without")
 
 
 def test_no_file_of_a_data_set_is_left(files, broken, tmp_path):
     chosen = fileset(zz=simulation(broken), dy=simulation(files[0]))
     with pytest.raises(DataError, match="none of the files of 'zz' can be read"):
-        select(DIMUON, chosen, tmp_path / "out", skip_bad_files=True)
+        select(QUICK, chosen, tmp_path / "out", skip_bad_files=True)
     with pytest.raises(DataError, match="none of the files of 'zz' can be read"):
-        select(DIMUON, fileset(zz=simulation("gone.root")), tmp_path / "out", skip_bad_files=True, overwrite=True)
+        select(QUICK, fileset(zz=simulation("gone.root")), tmp_path / "out", skip_bad_files=True, overwrite=True)
 
 
 @pytest.mark.parametrize("breaks", ["in the middle", "at once"])
@@ -163,16 +163,16 @@ def test_luminosity_is_that_of_the_data_that_were_read(files, broken, tmp_path, 
 def test_a_lost_file_of_unknown_size_leaves_the_luminosity_unknown(files, tmp_path):
     chosen = fileset(observed=data(files[0], tmp_path / "gone.root"), zz=simulation(files[1]))
     with pytest.raises(ConfigError, match="luminosity that is left is unknown") as caught:
-        select(DIMUON, chosen, tmp_path / "out", skip_bad_files=True)
+        select(QUICK, chosen, tmp_path / "out", skip_bad_files=True)
     assert "n_events" in caught.value.remedy
     # Without a luminosity there is nothing to correct.
     free = fileset(luminosity_fb=None, observed=data(files[0], tmp_path / "gone.root"), zz=simulation(files[1]))
-    assert len(select(DIMUON, free, tmp_path / "free", skip_bad_files=True).skipped_files) == 1
+    assert len(select(QUICK, free, tmp_path / "free", skip_bad_files=True).skipped_files) == 1
 
 
 def test_several_primary_datasets_share_collisions(files, broken, tmp_path):
-    two = DIMUON.model_copy(
-        update={"triggers": {**DIMUON.triggers, "SingleMuon": {"default": DIMUON.triggers["DoubleMuon"]["default"]}}}
+    two = QUICK.model_copy(
+        update={"triggers": {**QUICK.triggers, "SingleMuon": {"default": QUICK.triggers["DoubleMuon"]["default"]}}}
     )
     chosen = fileset(first=data(files[0], broken), second=data(files[2], primary="SingleMuon"), zz=simulation(files[1]))
     with pytest.raises(ConfigError, match="DoubleMuon and SingleMuon see the same collisions"):
@@ -184,9 +184,9 @@ def test_counts_that_lie(files, tmp_path):
     path = write_events(tmp_path / "a.root", 100, compression=uproot.ZLIB(0), basket=100)
     corrupt(path, "nMuon", basket=0, new=b"\x00\x00\xff\xff")
     with pytest.raises(DataError, match="nMuon counts other objects than Muon_") as caught:
-        select(DIMUON, fileset(zz=simulation(path)), tmp_path / "out")
+        select(QUICK, fileset(zz=simulation(path)), tmp_path / "out")
     assert str(path) in caught.value.where
-    report = select(DIMUON, fileset(zz=simulation(files[0], path)), tmp_path / "skip", skip_bad_files=True)
+    report = select(QUICK, fileset(zz=simulation(files[0], path)), tmp_path / "skip", skip_bad_files=True)
     assert [file.path for file in report.skipped_files] == [str(path)]
 
 
@@ -196,7 +196,7 @@ def test_what_is_no_file_s_fault_stops_always(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr("cmslabs.selection.processor.preselect", clumsy)
     with pytest.raises(JobError, match=r"the selection failed \(KeyError: 'nothing'; test_bad_files.py") as caught:
-        select(DIMUON, fileset(zz=simulation(files[0])), tmp_path / "out", skip_bad_files=True)
+        select(QUICK, fileset(zz=simulation(files[0])), tmp_path / "out", skip_bad_files=True)
     assert str(files[0]) in caught.value.where
 
 
@@ -207,7 +207,7 @@ def test_memory_that_runs_out_is_not_the_files_fault(files, tmp_path, monkeypatc
     monkeypatch.setattr("uproot.TTree.arrays", greedy)
     monkeypatch.setattr("cmslabs.selection.processor.preselect", greedy)
     with pytest.raises(JobError, match="MemoryError") as caught:
-        select(DIMUON, fileset(zz=simulation(files[0])), tmp_path / "out", skip_bad_files=True)
+        select(QUICK, fileset(zz=simulation(files[0])), tmp_path / "out", skip_bad_files=True)
     assert "Smaller chunks" in caught.value.remedy
 
 
@@ -227,9 +227,9 @@ def test_a_file_is_tried_again(files, tmp_path, monkeypatch):
     monkeypatch.setattr(Runner, "_work_function", staticmethod(flaky))
     chosen = fileset(zz=simulation(files[0]))
     with pytest.raises(DataError, match="cannot be decoded"):
-        select(DIMUON, chosen, tmp_path / "out", retries=1)
+        select(QUICK, chosen, tmp_path / "out", retries=1)
     tries.clear()
-    assert select(DIMUON, chosen, tmp_path / "out", retries=2).datasets["zz"].n_events == 200
+    assert select(QUICK, chosen, tmp_path / "out", retries=2).datasets["zz"].n_events == 200
     assert len(tries) == 3
 
 
@@ -240,7 +240,7 @@ def test_after_a_failure_no_more_chunks_are_computed(files, broken, tmp_path, mo
     original = processor.preselect
     monkeypatch.setattr(processor, "preselect", lambda *a, **o: done.append(1) or original(*a, **o))
     with pytest.raises(DataError):
-        select(DIMUON, fileset(zz=simulation(broken, files[0], files[2])), tmp_path / "out", chunk_size=100)
+        select(QUICK, fileset(zz=simulation(broken, files[0], files[2])), tmp_path / "out", chunk_size=100)
     assert len(done) <= 4  # Two chunks of the broken file, one of them twice; never one of the others.
 
 
@@ -248,13 +248,13 @@ def test_a_changed_file_is_read_anew(files, tmp_path):
     """coffea keeps the number of events by the name of a file; a run must not."""
     path = copy(files[0], tmp_path / "a.root")
     chosen = fileset(zz=simulation(path))
-    assert select(DIMUON, chosen, tmp_path / "out").n_events == 200
+    assert select(QUICK, chosen, tmp_path / "out").n_events == 200
     write_events(path, 120)
-    assert select(DIMUON, chosen, tmp_path / "out").n_events == 120
+    assert select(QUICK, chosen, tmp_path / "out").n_events == 120
 
 
 def test_bad_files_are_in_the_report_on_disk(files, broken, tmp_path):
-    select(DIMUON, fileset(zz=simulation(files[0], broken)), tmp_path / "out", skip_bad_files=True)
+    select(QUICK, fileset(zz=simulation(files[0], broken)), tmp_path / "out", skip_bad_files=True)
     assert read_report(tmp_path / "out").skipped_files[0].path == str(broken)
     written = json.loads((tmp_path / "out" / "report.json").read_text())
     assert written["skipped_files"][0]["dataset"] == "zz"

@@ -36,13 +36,21 @@ def expected(chosen, tmp_path_factory):
     return result_files(out)
 
 
-@pytest.fixture
-def cluster():
+@pytest.fixture(scope="module")
+def shared_cluster():
     """A cluster of two processes; their nannies start them again when they die."""
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """The cluster, with two workers whatever has happened to the last test's."""
+    with distributed.Client(shared_cluster, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    return shared_cluster
 
 
 def test_a_cluster_of_our_own_gives_the_very_result_and_is_closed(chosen, expected, tmp_path):
@@ -162,15 +170,6 @@ def test_a_corrupted_file_in_the_middle_of_a_fileset(files, broken, cluster, tmp
     assert result_files(tmp_path / "out") == result_files(tmp_path / "without")
 
 
-def test_a_task_that_kills_every_worker_ends_the_run(cluster):
-    with distributed.Client(cluster, set_as_default=False) as client:
-        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1))
-    with open_executor("dask", scheduler=cluster.scheduler_address) as opened:
-        assert opened.each(square, range(5), what="Squares", unit="number") == [0, 1, 4, 9, 16]
-        with pytest.raises(JobError, match="the workers gave up"):
-            opened.each(die, range(3), what="Dying", unit="number")
-
-
 def test_errors_of_the_analysis_come_home_whole(files, cluster, tmp_path):
     path = write_events(tmp_path / "a.root", 100, drop=("Flag_goodVertices",))
     with pytest.raises(MissingBranchError, match="Flag_goodVertices") as caught:
@@ -183,3 +182,12 @@ def test_errors_of_the_analysis_come_home_whole(files, cluster, tmp_path):
         )
     assert str(path) in caught.value.where
     assert caught.value.remedy
+
+
+def test_a_task_that_kills_every_worker_ends_the_run(cluster):
+    with distributed.Client(cluster, set_as_default=False) as client:
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 1))
+    with open_executor("dask", scheduler=cluster.scheduler_address) as opened:
+        assert opened.each(square, range(5), what="Squares", unit="number") == [0, 1, 4, 9, 16]
+        with pytest.raises(JobError, match="the workers gave up"):
+            opened.each(die, range(3), what="Dying", unit="number")

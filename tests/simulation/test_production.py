@@ -66,7 +66,8 @@ def test_two_workers_make_the_same_bytes(reference, tmp_path):
 @pytest.mark.slow
 def test_an_executor_of_dask_makes_the_same_bytes(reference, tmp_path):
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    # Other processes make the same bytes: see above.  Here it is Dask's executor, for which a thread will do.
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         made = simulate(W_PRIME, out=tmp_path, executor=client.get_executor(), **SMALL)
     assert hashes(made.files) == reference
@@ -79,7 +80,7 @@ def test_another_seed_makes_other_bytes(reference, tmp_path):
 
 @pytest.mark.slow
 def test_lepton_files_are_the_same_bytes_too(tmp_path):
-    options = {"events": 4, "seed": 3, "chunk_size": 2}
+    options = {"events": 3, "seed": 3}
     one = simulate("zz-4l", out=tmp_path / "1", workers=1, **options).files
     time.sleep(1.1)  # ROOT's dates count seconds: a file written later must not differ.
     two = simulate("zz-4l", out=tmp_path / "2", workers=1, **options).files
