@@ -109,7 +109,7 @@ def test_weights_are_bounded(estimates):
     for name in ("context", "reweight"):
         weights = estimates[name].weights
         assert weights.min() > 0
-        assert weights.max() / weights.min() <= np.exp(6) * (1 + 1e-9)
+        assert weights.max() / weights.min() <= np.exp(12) * (1 + 1e-9)
         assert 0 <= estimates[name].clipped < 0.3
         assert 0.3 * len(weights) < estimates[name].effective < len(weights)
 
