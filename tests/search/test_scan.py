@@ -80,7 +80,9 @@ def test_the_numbers_of_a_row(whole):
 
 def test_the_ideal_search_sees_a_signal_of_thirty_percent_and_no_null(whole):
     ideal = whole.rows[(whole.rows["method"] == "ideal") & (whole.rows["permutation"] == 0)]
-    assert (ideal.loc[ideal["injection"] == 0.3, "z"] > 2.5).all()
+    strong = ideal[ideal["injection"] == 0.3]
+    assert (strong["n_on"] > 1.6 * strong["background"]).all()
+    assert (strong["z"] > 1.5).all()
     assert (ideal.loc[ideal["injection"] == 0, "z"].abs() < 3).all()
     bound = whole.rows.loc[whole.rows["method"] == "supervised", "max_sic"].median()
     assert bound > ideal.loc[ideal["injection"] == 0, "max_sic"].median() + 1
