@@ -7,12 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
 from scipy.stats import binom, kstest
 from search_worlds import resonance_table
 
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.search import boxes
-from cmslabs.search.boxes import direction_p, search_box
+from cmslabs.search.boxes import BoxSearch, direction_p, evidence, search_box
 from cmslabs.search.windows import Window, WindowScan, make_mass_windows, scan_windows, select_in_window
 
 EDGES = np.arange(2600.0, 6001.0, 100.0)
@@ -177,6 +178,39 @@ def test_a_box_with_a_resonance(monkeypatch):
     assert 0 < found.mass_error < 50
     assert found.p_direction == direction_p(table) > 0.001
     assert told == list(range(1, len(found.scan.table) + 1))
+    # 80 events were hidden, and the cut keeps most of them.
+    assert found.signal[0] == pytest.approx(75, abs=30)
+    assert 5 < found.signal[1] < 30
+    assert found.probabilities()["wprime"] > 0.9
+
+
+@pytest.mark.parametrize("p", [1e-8, 0.001, 0.05, 0.4, 0.999])
+def test_evidence_is_the_mean_of_all_bets(p):
+    assert evidence(p) == pytest.approx(quad(lambda e: e * p ** (e - 1), 0, 1, epsabs=1e-10)[0], rel=1e-6)
+
+
+def test_nobody_wins_who_bets_on_nulls():
+    """Over uniform p from 1e-6 on the mean is 1 less the share of the smallest ones: 1 / 13.8."""
+    mean = quad(lambda log: evidence(np.exp(log)) * np.exp(log), np.log(1e-6), 0, limit=200)[0]
+    assert mean == pytest.approx(1 + (1 - 1e-6) / np.log(1e-6), rel=1e-4)
+
+
+def test_evidence_at_its_ends():
+    assert evidence(1.0) == pytest.approx(evidence(1 - 2e-4), abs=1e-3) == 0.5
+    assert np.isfinite(evidence(0.0))
+    assert evidence(0.0) > 1e290
+    for p in (-0.1, 1.1, np.nan):
+        with pytest.raises(DataError, match="is no p-value"):
+            evidence(p)
+
+
+def test_what_to_believe_of_a_box():
+    """Three kinds, equally likely beforehand; each gets its evidence's share."""
+    scan = WindowScan(pd.DataFrame({"p": [0.5]}), [], 0.01)
+    found = BoxSearch(1e-4, scan).probabilities()
+    odds = [1.0, evidence(0.5), evidence(1e-4)]
+    assert list(found) == ["nothing", "wprime", "hot-cell"]
+    assert list(found.values()) == pytest.approx([one / sum(odds) for one in odds])
 
 
 def test_what_was_decided_before_any_box_was_opened():

@@ -12,7 +12,7 @@ from cmslabs.errors import ConfigError, DataError
 from cmslabs.search.estimate import Columns, ControlRegion
 from cmslabs.search.regions import Regions
 
-__all__ = ["Injected", "Problem", "Sample"]
+__all__ = ["Injected", "Problem", "Sample", "control_region", "inject"]
 
 
 @dataclass(frozen=True)
