@@ -10,16 +10,17 @@ from cmslabs.simulation.processes import PROCESSES, get_process, wprime
 from cmslabs.simulation.pythia import batches, start
 
 DIJETS = ["qcd-dijets", "wprime-2prong", "wprime-3prong", "zprime-tt", "graviton-ww"]
+EXTRAPOLATION = ["qcd-extrapolation", *(f"hidden-valley-{mass}tev" for mass in (2, 3, 4))]
 LEPTONS = ["drell-yan", "zz-4l", "higgs-4l", "ttbar", "jpsi", "upsilon"]
 
 
 def test_all_processes_are_there():
-    assert list(PROCESSES) == DIJETS + LEPTONS
+    assert list(PROCESSES) == DIJETS + EXTRAPOLATION + LEPTONS
     assert all(name == process.name for name, process in PROCESSES.items())
 
 
 def test_dijets_have_no_multi_parton_interactions_and_leptons_have():
-    assert all(PROCESSES[name].lines()[-1] == "PartonLevel:MPI = off" for name in DIJETS)
+    assert all(PROCESSES[name].lines()[-1] == "PartonLevel:MPI = off" for name in DIJETS + EXTRAPOLATION)
     assert all(PROCESSES[name].lines()[-1] == "PartonLevel:MPI = on" for name in LEPTONS)
 
 
@@ -33,10 +34,10 @@ def test_the_background_has_no_cut_on_its_mass():
 
 
 def test_only_signals_have_the_label_1():
-    assert [name for name, process in PROCESSES.items() if process.label] == DIJETS[1:]
+    assert [name for name, process in PROCESSES.items() if process.label] == DIJETS[1:] + EXTRAPOLATION[1:]
 
 
-@pytest.mark.parametrize("name", DIJETS + LEPTONS)
+@pytest.mark.parametrize("name", DIJETS + EXTRAPOLATION + LEPTONS)
 def test_pythia_starts_with_every_process_and_variant(name):
     process = PROCESSES[name]
     for variant in (None, *process.variants):

@@ -66,9 +66,8 @@ def test_two_workers_make_the_same_bytes(reference, tmp_path):
 @pytest.mark.slow
 def test_an_executor_of_dask_makes_the_same_bytes(reference, tmp_path):
     distributed = pytest.importorskip("distributed")
-    # Other processes make the same bytes: see above.  Here it is Dask's executor, for which a thread will do.
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
-    with distributed.LocalCluster(host="127.0.0.1", protocol="tcp", **options) as cluster, distributed.Client(cluster) as client:
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         made = simulate(W_PRIME, out=tmp_path, executor=client.get_executor(), **SMALL)
     assert hashes(made.files) == reference
 
