@@ -84,7 +84,6 @@ def cases(name: str) -> list[tuple]:
     return found
 
 
-@cache
 def exact_rate(answer: str, case: tuple) -> float:
     """The rate of p < 0.05, or with a signal the coverage, that an answer has in a case."""
     bins, (first, last), level, signal, *_ = case
