@@ -130,12 +130,13 @@ def test_the_formulas_of_the_lab_are_those_of_the_toy(kernel):
 
 def test_the_answers_are_what_the_package_does(kernel):
     from cmslabs.search.counting import Count, closure_residual
-    from cmslabs.search.estimate import Estimate, bounded_weights
+    from cmslabs.search.estimate import LARGEST_LOG_WEIGHT, Estimate, bounded_weights
 
     rng = np.random.default_rng(1)
-    log_ratio = rng.normal(0, 2.5, 500)
+    log_ratio = rng.normal(0, 4.0, 500)
+    assert (abs(log_ratio) > LARGEST_LOG_WEIGHT).any()
     right, _ = bounded_weights(log_ratio, np.log(30 / 70))
-    found = kernel["event_weights"](1 / (1 + np.exp(-log_ratio)), 70, 30)
+    found = kernel["event_weights"](1 / (1 + np.exp(-log_ratio)), 70, 30, LARGEST_LOG_WEIGHT)
     np.testing.assert_allclose(found, right, rtol=1e-9)
     total, _, effective = kernel["expected"](found)
     estimate = Estimate(None, right)
