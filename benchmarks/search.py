@@ -23,7 +23,7 @@ from cmslabs.search.scan_config import load_search
 from cmslabs.search.toy import ToyProblem
 from cmslabs.search.weak_supervision import classify
 
-CONFIG = {"repeats": 3, "folds": 5, "members": 4, "tries": ["seeds=2", "injections=[0, 0.08]"], "flow_events": 15_000}
+CONFIG = {"repeats": 3, "folds": 5, "members": 4, "tries": ["seeds=5", "injections=[0, 0.08]"], "flow_events": 15_000}
 
 
 def seconds(run: Callable[[], object]) -> float:
