@@ -3,12 +3,15 @@
 import http.server
 import importlib.util
 import os
+import statistics
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+
+from cmslabs.data.stored_results import stored_result
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "data_scripts"
@@ -138,3 +141,22 @@ def test_a_wheel_without_one_card_would_be_noticed(script, tmp_path, monkeypatch
                 wheel.writestr(path.relative_to(source).as_posix(), "")
     with pytest.raises(SystemExit, match=r"lacks \['cmslabs/data/cards/sim-dimuon.yaml'\]"):
         check.build_wheel(tmp_path)
+
+
+def test_the_numbers_of_every_result_and_the_scans_medians_are_printed(script, capsys):
+    script("show_numbers").main()
+    printed = capsys.readouterr().out
+    results = [*ROOT.glob("benchmarks/results/*.json"), *ROOT.glob("src/cmslabs/data/results/*.json")]
+    assert len(results) > 20
+    for path in results:
+        assert f"{path.stem} (commit " in printed
+    rows = stored_result("search-jets")["numbers"]["rows"]
+    mine = [
+        sic
+        for sic, method, injection, permutation in zip(
+            *(rows[name] for name in ("max_sic", "method", "injection", "permutation")), strict=True
+        )
+        if (method, injection, permutation) == ("reweight", 0.0243, 0)
+    ]
+    (line,) = [line for line in printed.splitlines() if "max_sic.reweight.0.0243 " in line and "of 10" in line][1:]
+    assert f" {statistics.median(mine):.2f} [" in line
