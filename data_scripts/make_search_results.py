@@ -8,6 +8,7 @@ Example: python data_scripts/make_search_results.py toy --workers 2 --folder sea
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -42,7 +43,7 @@ def main() -> int:
         work = options.folder / "scans" / config.name
         began = time.perf_counter()
         scan = run_search(config, work, workers=options.workers, progress=True)
-        spent = time.perf_counter() - began
+        spent = _with_earlier_runs(work, time.perf_counter() - began)
         plain = config.model_dump(mode="json")
         if isinstance(config.problem, TableSettings):
             # Where the table lies says nothing; what is in it does.
@@ -56,7 +57,6 @@ def main() -> int:
             numbers={
                 "rows": compact(scan.rows),
                 "overlap": None if scan.overlap is None else _short(vars(scan.overlap)),
-                # Of this run alone, if earlier ones were interrupted.
                 "wall_seconds": round(spent, 1),
                 "workers": options.workers,
             },
@@ -66,6 +66,14 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _with_earlier_runs(work: Path, seconds: float) -> float:
+    """Seconds of all runs together: what is kept of an interrupted one took its time, too."""
+    clock = work / "wall_seconds.json"
+    total = seconds + (json.loads(clock.read_text()) if clock.exists() else 0.0)
+    clock.write_text(json.dumps(total))
+    return total
 
 
 def compact(rows: pd.DataFrame) -> dict[str, list[Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from right_answers_lab10 import RIGHT
 from scipy import stats
-from submissions import LAB10, cell_named, points_left, points_of, read_lab
+from submissions import LAB10, cell_named, points_of, read_lab
 from wrong_answers_lab10 import WRONG
 
 from cmslabs.data.download import dataset_path
@@ -24,7 +27,7 @@ def source_of(name: str) -> str:
     return cell_named(read_lab("source", LAB10), name).source
 
 
-@pytest.fixture(scope="module")
+@cache
 def given():
     """What the given cells leave in the kernel, and the functions of the first tasks."""
     table = read_table(dataset_path("sim-dijet-features"))
@@ -42,38 +45,23 @@ def offered_to(given: dict, student: str) -> dict:
     return names
 
 
-@pytest.fixture(scope="module")
-def kernel(given):
-    return offered_to(given, STUDENT)
+@cache
+def kernel():
+    return offered_to(given(), STUDENT)
 
 
-@pytest.fixture
-def points(kernel):
-    def judge(task: str, answer: str) -> float:
-        with np.errstate(all="ignore"):
-            return checked(LAB10, task, answer, kernel)
-
-    return judge
+def points(task: str, answer: str) -> float:
+    """The points that the check of `task` gives to `answer`."""
+    with np.errstate(all="ignore"):
+        return checked(LAB10, task, answer, kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(points, task):
-    assert points(task, source_of(task)) == points_of(LAB10)[f"check-{task}"]
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB10, RIGHT, WRONG
+    points = staticmethod(points)
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(points, task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB10)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_loses_its_points(points, task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB10, task, mistake)
-
-
-def test_the_skeletons_of_the_wrong_answers_are_right(points):
+def test_the_skeletons_of_the_wrong_answers_are_right():
     """A mistake is caught because of the mistake: what it was made from passes."""
     import wrong_answers_lab10 as wrong
 
@@ -82,7 +70,7 @@ def test_the_skeletons_of_the_wrong_answers_are_right(points):
     }
 
 
-def test_predictions_get_points_by_squared_distance(points):
+def test_predictions_get_points_by_squared_distance():
     assert points("predict", 'prediction = {"A": 0.5, "B": 0.5, "C": 0.5, "D": 0.5, "E": 0.5}') == 1.5
 
 
@@ -100,18 +88,18 @@ def test_a_right_injection_fails_less_than_once_in_ten_thousand():
     assert failing + np.mean(abs(spread - 300) >= width) < 1e-4
 
 
-def test_a_wrong_function_does_not_spoil_other_checks(kernel):
+def test_a_wrong_function_does_not_spoil_other_checks():
     """Checks call only the function that they judge."""
-    broken = kernel | dict.fromkeys(("mixed_ratio", "inject", "out_of_fold", "passes", "count", "null_auc"))
+    broken = kernel() | dict.fromkeys(("mixed_ratio", "inject", "out_of_fold", "passes", "count", "null_auc"))
     for task in TASKS[:-1]:
         assert checked(LAB10, task, source_of(task), broken) == points_of(LAB10)[f"check-{task}"]
 
 
-def test_many_students_can_find_every_column(given):
+def test_many_students_can_find_every_column():
     """What is offered to other students has the same answer by an independent test: nobody is misled by chance."""
     answers = set()
     for student in range(15):
-        names = offered_to(given, str(student))
+        names = offered_to(given(), str(student))
         exec(RIGHT["leave"]["with Kolmogorov and Smirnov"], names)
         assert checked(LAB10, "leave", "pass", names) == 2
         answers.add(frozenset(names["leave_out"]))
@@ -119,14 +107,14 @@ def test_many_students_can_find_every_column(given):
 
 
 @pytest.mark.parametrize("student", ["Ada", "4711"])
-def test_the_model_answer_finds_them_for_others(given, student):
-    assert checked(LAB10, "leave", source_of("leave"), offered_to(given, student)) == 2
+def test_the_model_answer_finds_them_for_others(student):
+    assert checked(LAB10, "leave", source_of("leave"), offered_to(given(), student)) == 2
 
 
-def test_no_harmless_column_is_near_the_limit(given):
+def test_no_harmless_column_is_near_the_limit():
     """All twelve, by the trees of the lab: each lies far on one side of the limit of five standard deviations."""
-    near = given["qcd"][(given["qcd"].mjj > 2900) & (given["qcd"].mjj < 4300)][::2]
-    names = offered_to(given, STUDENT)
+    near = given()["qcd"][(given()["qcd"].mjj > 2900) & (given()["qcd"].mjj < 4300)][::2]
+    names = offered_to(given(), STUDENT)
     n_1 = names["offered_y"].sum()
     n_0 = len(names["offered_y"]) - n_1
     sigma = np.sqrt((n_0 + n_1 + 1) / (12 * n_0 * n_1))

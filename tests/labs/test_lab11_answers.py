@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from checking import run
 from right_answers_lab11 import RIGHT
 from scipy.stats import binom, binomtest, norm
-from submissions import LAB11, cell_named, points_left, points_of, read_lab
+from submissions import LAB11, cell_named, points_of, read_lab
 from wrong_answers_lab11 import WRONG
 
 from cmslabs.evaluation.roc import auc
@@ -29,7 +32,7 @@ def given(start: str) -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+@cache
 def kernel():
     """What stands in the kernel behind the model answers; with fewer events than in the lab."""
     names = {"np": np, "norm": norm, "binomtest": binomtest, "auc": auc, "p_bi": p_bi, "toy_events": toy_events}
@@ -41,33 +44,18 @@ def kernel():
     return names
 
 
-@pytest.fixture
-def points(kernel):
-    def judge(task: str, answer: str) -> float:
-        with np.errstate(all="ignore"):
-            return checked(LAB11, task, answer, kernel)
-
-    return judge
+def points(task: str, answer: str) -> float:
+    """The points that the check of `task` gives to `answer`."""
+    with np.errstate(all="ignore"):
+        return checked(LAB11, task, answer, kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(points, task):
-    assert points(task, source_of(task)) == points_of(LAB11)[f"check-{task}"]
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB11, RIGHT, WRONG
+    points = staticmethod(points)
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(points, task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB11)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(points, task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB11, task, mistake) == 0.0
-
-
-def test_the_skeletons_of_the_wrong_answers_are_right(points):
+def test_the_skeletons_of_the_wrong_answers_are_right():
     """A mistake is caught because of the mistake: what it was made from passes."""
     import wrong_answers_lab11 as wrong
 
@@ -76,15 +64,15 @@ def test_the_skeletons_of_the_wrong_answers_are_right(points):
     }
 
 
-def test_predictions_get_points_by_squared_distance(points):
+def test_predictions_get_points_by_squared_distance():
     assert points("predict", 'prediction = {"A": 0.5, "B": 0.5, "C": 0.5, "D": 0.5, "E": 0.5}') == 1.5
 
 
 @pytest.mark.parametrize("task", ["weights", "expected", "learn"])
-def test_the_count_does_not_suffer_from_an_earlier_mistake(kernel, task):
+def test_the_count_does_not_suffer_from_an_earlier_mistake(task):
     """The hidden check puts right functions in the place of wrong ones, and takes them away again."""
     (name,) = {"weights": ["event_weights"], "expected": ["expected"], "learn": ["probability_of_data"]}[task]
-    names = dict(kernel)
+    names = dict(kernel())
     exec(next(iter(WRONG[task].values())), names)
     mine = names[name]
     exec(source_of("count"), names)
@@ -99,8 +87,8 @@ def hidden_part(task: str) -> str:
 
 
 @pytest.mark.parametrize("task", ["learn", "generate", "count"])
-def test_a_right_answer_does_not_pass_by_the_luck_of_a_seed(kernel, task):
-    names = dict(kernel)
+def test_a_right_answer_does_not_pass_by_the_luck_of_a_seed(task):
+    names = dict(kernel())
     run(hidden_part(task), names)
     assert all(names["hidden_check"](seed) for seed in range(100, 104))
 
@@ -116,7 +104,7 @@ def test_the_limits_for_false_alarms():
 # Against the package.
 
 
-def test_the_formulas_of_the_lab_are_those_of_the_toy(kernel):
+def test_the_formulas_of_the_lab_are_those_of_the_toy():
     """What section 1 says is what the package draws."""
     (table,) = [cell.source for cell in read_lab("source", LAB11).cells if cell.source.startswith("## 1. Predict")]
     assert f"0.5\\,s + {SIMULATION_SHIFT}$, standard deviation {SIMULATION_WIDTH} |" in table
@@ -124,11 +112,11 @@ def test_the_formulas_of_the_lab_are_those_of_the_toy(kernel):
     sample = ToyProblem(20_000, 4000).draw(1)
     centre = -1.0
     for events, width in ((sample.data, WIDTHS["background"]), (sample.simulation, WIDTHS["simulation"])):
-        right = kernel["share"](centre, width, [1.0, 1.0])
+        right = kernel()["share"](centre, width, [1.0, 1.0])
         assert ToyProblem.regions.fractions(events)["signal"] == pytest.approx(right, rel=0.15)
 
 
-def test_the_answers_are_what_the_package_does(kernel):
+def test_the_answers_are_what_the_package_does():
     from cmslabs.search.counting import Count, closure_residual
     from cmslabs.search.estimate import LARGEST_LOG_WEIGHT, Estimate, bounded_weights
 
@@ -136,24 +124,24 @@ def test_the_answers_are_what_the_package_does(kernel):
     log_ratio = rng.normal(0, 4.0, 500)
     assert (abs(log_ratio) > LARGEST_LOG_WEIGHT).any()
     right, _ = bounded_weights(log_ratio, np.log(30 / 70))
-    found = kernel["event_weights"](1 / (1 + np.exp(-log_ratio)), 70, 30, LARGEST_LOG_WEIGHT)
+    found = kernel()["event_weights"](1 / (1 + np.exp(-log_ratio)), 70, 30, LARGEST_LOG_WEIGHT)
     np.testing.assert_allclose(found, right, rtol=1e-9)
-    total, _, effective = kernel["expected"](found)
+    total, _, effective = kernel()["expected"](found)
     estimate = Estimate(None, right)
     assert (total, effective) == pytest.approx((estimate.expected, estimate.effective))
     scores, weights = rng.integers(0, 9, 300).astype(float), rng.exponential(size=300)
     label = np.arange(300) < 120
-    mine = kernel["weighted_auc"](scores[label], scores[~label], weights[label], weights[~label])
+    mine = kernel()["weighted_auc"](scores[label], scores[~label], weights[label], weights[~label])
     assert mine == pytest.approx(auc(label, scores, weights))
     tries = np.column_stack([rng.poisson(440, 50), rng.normal(400, 5, 50), np.full(50, 5.0)])
     residual = closure_residual(*tries.T)
     assert residual > 0.05
-    assert kernel["p_value"]((470, 400.0, 5.0), tries) == pytest.approx(Count(1.0, 470, 400.0, 5.0, residual).p)
+    assert kernel()["p_value"]((470, 400.0, 5.0), tries) == pytest.approx(Count(1.0, 470, 400.0, 5.0, residual).p)
 
 
-def test_what_the_text_says_about_the_methods(kernel):
+def test_what_the_text_says_about_the_methods():
     """The numbers of the model answer to task 10, from toys without signal."""
-    names = dict(kernel)
+    names = dict(kernel())
     rows = {"context": [], "all": []}
     rng = np.random.default_rng(11)
     for _ in range(40):

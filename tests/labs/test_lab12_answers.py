@@ -8,11 +8,12 @@ from functools import cache
 import matplotlib
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from checking import run
 from right_answers_lab12 import RIGHT
 from scipy.stats import binom, chi2
-from submissions import LAB12, ROOT, cell_named, points_left, points_of, read_lab
+from submissions import LAB12, ROOT, cell_named, points_of, read_lab
 from wrong_answers_lab12 import WRONG
 
 GIVEN = ("name", "drawer", "my-boxes", "recipe", "numbers")
@@ -52,21 +53,9 @@ def points(task: str, answer: str, names: dict | None = None) -> float:
         return checked(LAB12, task, answer, names or kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, source_of(task)) == points_of(LAB12)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB12)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_loses_its_points(task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB12, task, mistake)
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB12, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_the_skeletons_of_the_wrong_answers_are_right():

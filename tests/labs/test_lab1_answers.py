@@ -7,7 +7,7 @@ goes through all of nbgrader in `test_grading.py`.
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from answers import AnswerTests
 from checking import points as checked
 from submissions import LAB1, cell_named, read_lab
 from wrong_answers_lab1 import WRONG
@@ -68,25 +68,9 @@ def points(task: str, answer: str) -> float:
     return checked(LAB1, task, answer, kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    notebook = read_lab("source")
-    expected = cell_named(notebook, f"check-{task}").metadata.nbgrader["points"]
-    assert points(task, cell_named(notebook, task).source) == expected
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert (
-        points(task, RIGHT[task][name]) == cell_named(read_lab("source"), f"check-{task}").metadata.nbgrader["points"]
-    )
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(task, mistake):
-    assert points(task, WRONG[task][mistake]) == 0.0
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB1, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_honest_probabilities_earn_the_most():

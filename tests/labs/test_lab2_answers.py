@@ -12,11 +12,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from checking import run
 from right_answers_lab2 import RIGHT
 from scipy.stats import binom, norm, poisson
-from submissions import LAB2, ROOT, cell_named, points_left, points_of, read_lab
+from submissions import LAB2, ROOT, cell_named, read_lab
 from wrong_answers_lab2 import WRONG
 
 GIVEN = ("name", "drawer", "personal-spectrum")
@@ -54,21 +55,9 @@ def model(task: str) -> str:
     return cell_named(read_lab("source", LAB2), task).source
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, model(task)) == points_of(LAB2)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB2)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing_or_half(task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB2, task, mistake)
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB2, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 # Task 6: the promises.

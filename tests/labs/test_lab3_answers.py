@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from checking import run
 from right_answers_lab3 import RIGHT
@@ -45,21 +46,9 @@ def model(task: str) -> str:
     return cell_named(read_lab("source", LAB3), task).source
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, model(task)) == points_of(LAB3)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB3)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(task, mistake):
-    assert points(task, WRONG[task][mistake]) == 0.0
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB3, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_the_skeletons_of_the_wrong_answers_are_right():

@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from checking import run
 from right_answers_lab4 import RIGHT
 from scipy.stats import chi2
-from submissions import LAB4, ROOT, cell_named, points_left, points_of, read_lab
+from submissions import LAB4, ROOT, cell_named, points_of, read_lab
 from wrong_answers_lab4 import WRONG
 
 KINDS = ("pile-up", "identification", "momentum scale")
@@ -68,21 +69,9 @@ def model(task: str) -> str:
     return source_of(f"@{task}")
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, model(task)) == points_of(LAB4)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB4)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB4, task, mistake) == 0.0
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB4, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_the_skeletons_of_the_wrong_answers_are_right():

@@ -6,9 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from right_answers_lab7 import RIGHT
-from submissions import LAB7, cell_named, points_left, points_of, read_lab
+from submissions import LAB7, cell_named, points_of, read_lab
 from wrong_answers_lab7 import WRONG
 
 pytest.importorskip("numba", reason="needs the extra jets")
@@ -36,21 +37,9 @@ def points(task: str, answer: str) -> float:
         return checked(LAB7, task, answer, kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, cell_named(read_lab("source", LAB7), task).source) == points_of(LAB7)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB7)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB7, task, mistake) == 0.0
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB7, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_the_skeletons_of_the_wrong_answers_are_right():

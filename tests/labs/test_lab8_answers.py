@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from right_answers_lab8 import RIGHT
-from submissions import LAB8, cell_named, points_left, points_of, read_lab
+from submissions import LAB8, cell_named, points_of, read_lab
 from wrong_answers_lab8 import WRONG
 
 
@@ -21,21 +22,9 @@ def points(task: str, answer: str) -> float:
         return checked(LAB8, task, answer, {"np": np})
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(task):
-    assert points(task, source_of(task)) == points_of(LAB8)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB8)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_gets_nothing(task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB8, task, mistake) == 0.0
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB8, RIGHT, WRONG
+    points = staticmethod(points)
 
 
 def test_the_skeletons_of_the_wrong_answers_are_right():

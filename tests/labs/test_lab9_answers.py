@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
+from answers import AnswerTests
 from checking import points as checked
 from right_answers_lab9 import RIGHT
 from scipy import stats
-from submissions import LAB9, cell_named, points_left, points_of, read_lab
+from submissions import LAB9, cell_named, points_of, read_lab
 from wrong_answers_lab9 import WRONG
 
 from cmslabs.data.download import dataset_path
@@ -24,49 +27,34 @@ def source_of(name: str) -> str:
     return cell_named(read_lab("source", LAB9), name).source
 
 
-@pytest.fixture(scope="module")
+@cache
 def qcd():
     table = read_table(dataset_path("sim-dijet-features"))
     table = table[table["process"] == "qcd-dijets"]
     return detector_features(table), table["mjj"].to_numpy()
 
 
-@pytest.fixture(scope="module")
-def kernel(qcd):
+@cache
+def kernel():
     """What stands in the kernel behind the model answers."""
-    names = {"np": np, "stats": stats, "STUDENT": STUDENT, "reports": submissions(STUDENT, *qcd)}
+    names = {"np": np, "stats": stats, "STUDENT": STUDENT, "reports": submissions(STUDENT, *qcd())}
     for task in ("threshold", "count", "homogeneity", "permutation", "jaccard", "corrected"):
         exec(source_of(task), names)
     return names
 
 
-@pytest.fixture
-def points(kernel):
-    def judge(task: str, answer: str) -> float:
-        with np.errstate(all="ignore"):
-            return checked(LAB9, task, answer, kernel)
-
-    return judge
+def points(task: str, answer: str) -> float:
+    """The points that the check of `task` gives to `answer`."""
+    with np.errstate(all="ignore"):
+        return checked(LAB9, task, answer, kernel())
 
 
-@pytest.mark.parametrize("task", WRONG)
-def test_the_model_answer_gets_all_points(points, task):
-    assert points(task, source_of(task)) == points_of(LAB9)[f"check-{task}"]
+class TestAnswers(AnswerTests):
+    lab, right, wrong = LAB9, RIGHT, WRONG
+    points = staticmethod(points)
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, answers in RIGHT.items() for name in answers])
-def test_another_right_answer_gets_all_points(points, task, name):
-    assert points(task, RIGHT[task][name]) == points_of(LAB9)[f"check-{task}"]
-
-
-@pytest.mark.parametrize(
-    ("task", "mistake"), [(task, mistake) for task, answers in WRONG.items() for mistake in answers]
-)
-def test_a_mistake_loses_its_points(points, task, mistake):
-    assert points(task, WRONG[task][mistake]) == points_left(LAB9, task, mistake)
-
-
-def test_the_skeletons_of_the_wrong_answers_are_right(points):
+def test_the_skeletons_of_the_wrong_answers_are_right():
     """A mistake is caught because of the mistake: what it was made from passes."""
     import wrong_answers_lab9 as wrong
 
@@ -76,19 +64,19 @@ def test_the_skeletons_of_the_wrong_answers_are_right(points):
     }
 
 
-def test_predictions_get_points_by_squared_distance(points):
+def test_predictions_get_points_by_squared_distance():
     assert points("predict", 'prediction = {"A": 0.5, "B": 0.5, "C": 0.5, "D": 0.5, "E": 0.5}') == 1.5
 
 
-def test_the_count_is_that_of_the_package(kernel):
+def test_the_count_is_that_of_the_package():
     for observed, m, k, n in ((75, 6000, 60, 6000), (3, 50, 5, 40)):
-        assert kernel["count_p"](observed, m, k, n) == pytest.approx(count_p(observed, m, k, n)[1], rel=1e-6)
+        assert kernel()["count_p"](observed, m, k, n) == pytest.approx(count_p(observed, m, k, n)[1], rel=1e-6)
 
 
 @pytest.mark.parametrize("student", ["Ada", "4711", "a much longer name"])
-def test_every_student_can_find_every_fault(kernel, qcd, student):
+def test_every_student_can_find_every_fault(student):
     """The model answer judges the reports of other students, too: nobody is misled by chance."""
-    names = kernel | {"reports": submissions(student, *qcd)}
+    names = kernel() | {"reports": submissions(student, *qcd())}
     exec(source_of("verdict"), names)
     assert names["verdict"] == answer_key(student)
 

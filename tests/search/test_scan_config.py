@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 from search_worlds import toy_table
+from typer.main import get_command
 
+from cmslabs.cli.main import app
 from cmslabs.config import bundled_names
 from cmslabs.errors import ConfigError
 from cmslabs.search.scan_config import METHODS, SearchConfig, TableSettings, load_search, make_problem
@@ -39,12 +41,20 @@ def test_a_file_and_changes_from_the_command_line(written):
     assert found.problem.signal == 4000
 
 
-@pytest.mark.parametrize("name", ["toy", "toy-nulls", "jets", "jets-distorted", "resonance", "correlated"])
+BUNDLED = bundled_names("cmslabs.search", "searches")
+
+
+@pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_searches_are_valid(name):
     found = load_search(name)
     assert found.name == name
     assert found.injections[0] == 0
-    assert name in bundled_names("cmslabs.search", "searches")
+
+
+def test_the_command_names_all_bundled_searches():
+    (argument,) = [one for one in get_command(app).commands["search"].params if one.name == "config"]
+    assert {"toy", "jets", "resonance"} < set(BUNDLED)
+    assert argument.help.endswith(f"a bundled one: {', '.join(sorted(BUNDLED))}.")
 
 
 def test_the_bundled_injections_go_to_five_in_s_over_sqrt_b():

@@ -17,7 +17,11 @@ __all__ = ["search"]
 
 def search(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="YAML file, or a bundled one: toy, jets, resonance, correlated.")
+        str,
+        typer.Argument(
+            metavar="CONFIG",
+            help="YAML file, or a bundled one: correlated, jets, jets-distorted, jets-nulls, resonance, toy, toy-nulls.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the scan.  [default: NAME]", show_default=False)

@@ -28,6 +28,7 @@ from cmslabs.search.scan_config import SearchConfig, TableSettings, make_problem
 
 __all__ = ["Scan", "calibrate", "run_search", "summarise"]
 
+_COUNTS = ("n_on", "background", "statistical")
 PACKAGES = ("numpy", "scikit-learn", "torch", "nflows")
 #: Column -> unit, of the table of rows.
 UNITS = dict.fromkeys(
@@ -171,8 +172,8 @@ def _source_hash(config: SearchConfig) -> str | None:
 def calibrate(rows: pd.DataFrame) -> pd.DataFrame:
     """Add each method's closure residual, and the significance that contains it.
 
-    A try is judged with the residual that the *other* half of the seeds has at S = 0, so that no try without signal
-    helps to forgive itself.
+    A try is judged with the residual that all *other* seeds have at S = 0, so that no try without signal helps to
+    forgive itself.
 
     Parameters
     ----------
@@ -189,21 +190,17 @@ def calibrate(rows: pd.DataFrame) -> pd.DataFrame:
         rows[name] = np.nan
     if "n_on" not in rows:
         return rows
-    counted = rows["n_on"].notna() & (rows["permutation"] == 0)
-    order = rows["seed"].rank(method="dense").astype(int)
-    for method in rows.loc[counted, "method"].unique():
-        mine = counted & (rows["method"] == method)
-        for half in (0, 1):
-            here, others = mine & (order % 2 == half), mine & (order % 2 != half) & (rows["injection"] == 0)
-            if not here.any():
-                continue
-            # A scan of one seed has no other half.
-            from_these = rows[others if others.any() else mine & (rows["injection"] == 0)]
-            residual = closure_residual(*(from_these[name] for name in ("n_on", "background", "statistical")))
-            n_on, b = (rows.loc[here, name].to_numpy(dtype=float) for name in ("n_on", "background"))
-            sigma = np.hypot(rows.loc[here, "statistical"].to_numpy(dtype=float), residual * b)
-            rows.loc[here, "residual"] = residual
-            rows.loc[here, "z"], rows.loc[here, "p"] = z_bi(n_on, b, sigma), p_bi(n_on, b, sigma)
+    counted = rows[rows["n_on"].notna() & (rows["permutation"] == 0)]
+    for (method, seed), mine in counted.groupby(["method", "seed"]):
+        nulls = counted[(counted["method"] == method) & (counted["injection"] == 0)]
+        others = nulls[nulls["seed"] != seed]
+        # A scan of one seed has no others.
+        from_these = nulls if others.empty else others
+        residual = closure_residual(*(from_these[name] for name in _COUNTS))
+        n_on, b, statistical = (mine[name].to_numpy(dtype=float) for name in _COUNTS)
+        sigma = np.hypot(statistical, residual * b)
+        rows.loc[mine.index, "residual"] = residual
+        rows.loc[mine.index, "z"], rows.loc[mine.index, "p"] = z_bi(n_on, b, sigma), p_bi(n_on, b, sigma)
     return rows
 
 
