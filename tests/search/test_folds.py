@@ -12,7 +12,7 @@ from sklearn.base import clone
 from cmslabs.errors import ConfigError, DataError
 from cmslabs.evaluation.roc import auc
 from cmslabs.search.counting import count_events
-from cmslabs.search.folds import FoldedTrees, weighted_quantile
+from cmslabs.search.folds import FoldedTrees, passing
 
 SMALL = {"folds": 3, "members": 2, "max_iter": 10, "random_state": 3}
 
@@ -109,13 +109,13 @@ def test_noise_is_found_in_sample_with_a_large_excess(noise):
 
 @pytest.mark.parametrize("efficiency", [0.03, 0.2, 0.5])
 def test_every_fold_keeps_the_efficiency(model, efficiency):
-    passing = model.passes(efficiency)
+    passed = model.passes(efficiency)
     for fold in range(3):
         rows = (model.fold_ == fold) & (model.y_ == 0)
         weights = model.weights_[rows]
-        kept = weights[passing[rows]].sum() / weights.sum()
-        # Not more than asked for, and one more event would be too many.
-        assert efficiency - 2 * weights.max() / weights.sum() < kept <= efficiency * (1 + 1e-9)
+        kept = weights[passed[rows]].sum() / weights.sum()
+        # Not less than asked for, and less without the event that sets the threshold.
+        assert efficiency * (1 - 1e-9) <= kept < efficiency + weights.max() / weights.sum()
 
 
 def test_folds_on_different_scales_have_thresholds_of_their_own():
@@ -201,26 +201,57 @@ def test_too_few_events_or_folds():
             FoldedTrees(**parameters).fit(X, y)
 
 
-def slow_quantile(values, share, weights):
-    """The smallest value such that it and all smaller ones hold the share; whole weights, so that sums are exact."""
-    for value in sorted(set(values)):
-        if sum(w for v, w in zip(values, weights, strict=True) if v <= value) >= share * sum(weights) - 1e-9:
-            return value
-    raise AssertionError("no value")
+def slow_passing(scores, fold, estimate, weights, efficiency):
+    """From the highest score down, until the share of the estimate's weight is reached; no two scores are equal."""
+    passed = set()
+    for number in set(fold):
+        rows = sorted((row for row in range(len(scores)) if fold[row] == number), key=lambda row: -scores[row])
+        wanted, kept = efficiency * sum(weights[row] for row in rows if estimate[row]), 0.0
+        for row in rows:
+            kept += weights[row] if estimate[row] else 0.0
+            passed.add(row)
+            if kept >= wanted - 1e-9:
+                break
+    return [row in passed for row in range(len(scores))]
 
 
-WEIGHTED = st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 9)), min_size=1, max_size=30)
+EVENTS = st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(1, 9)), min_size=1, max_size=30)
 
 
-@given(WEIGHTED.filter(lambda pairs: any(weight for _, weight in pairs)), st.integers(1, 100))
-def test_weighted_quantile_is_what_a_loop_finds(pairs, percent):
-    values, weights = (np.array(part, dtype=float) for part in zip(*pairs, strict=True))
-    found = weighted_quantile(values, percent / 100, weights)
-    assert found == slow_quantile(values.tolist(), percent / 100, weights.tolist())
+@given(EVENTS, st.integers(1, 100), st.randoms())
+def test_what_passes_is_what_a_loop_lets_through(events, percent, random):
+    fold, estimate, weights = (list(column) for column in zip(*events, strict=True))
+    scores = random.sample(range(100), len(events))
+    for number in set(fold):
+        # Every fold has an event of the estimate.
+        estimate[fold.index(number)] = True
+    columns = np.array(scores, float), np.array(fold), np.array(estimate), np.array(weights, float)
+    assert passing(*columns, percent / 100, 0).tolist() == slow_passing(scores, fold, estimate, weights, percent / 100)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.integers(0, 100))
-def test_with_equal_weights_it_is_the_quantile(values, percent):
-    values = np.array(values)
-    expected = np.quantile(values, percent / 100, method="inverted_cdf")
-    assert weighted_quantile(values, percent / 100, np.ones(len(values))) == expected
+@pytest.mark.parametrize("distinct", [10**9, 30])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_background_passes_as_often_as_is_expected(distinct, weighted):
+    """Scores that know nothing, also where many are equal: observed over expected is 1, to much less than an event."""
+    rng = np.random.default_rng(7)
+    observed, expected = [], []
+    for seed in range(400):
+        scores = rng.integers(distinct, size=2000).astype(float)
+        estimate = np.arange(2000) < 1000
+        weights = np.where(estimate & weighted, rng.exponential(size=2000), 1.0)
+        weights[estimate] *= 1000 / weights[estimate].sum()
+        passed = passing(scores, np.arange(2000) % 5, estimate, weights, 0.05, seed)
+        observed.append(int(passed[~estimate].sum()))
+        expected.append(weights[passed & estimate].sum())
+    # One event of ten in each fold would be 10 %.
+    assert np.sum(observed) / np.sum(expected) == pytest.approx(1.0, abs=4 / np.sqrt(np.sum(observed) / 2))
+    assert np.mean(expected) == pytest.approx(50, abs=0.5 if not weighted else 6)
+
+
+def test_lots_decide_between_equal_scores():
+    """Ten equal events: five pass, and other ones for another seed."""
+    ties = np.zeros(10), np.zeros(10), np.ones(10, dtype=bool), np.ones(10), 0.5
+    chosen = [passing(*ties, seed) for seed in range(3)]
+    assert [int(one.sum()) for one in chosen] == [5, 5, 5]
+    assert (chosen[0] != chosen[1]).any()
+    assert (passing(*ties, 0) == chosen[0]).all()

@@ -17,7 +17,7 @@ from cmslabs.errors import ConfigError, DataError
 from cmslabs.jobs import chunk_seed
 from cmslabs.models.checks import checked_labels
 
-__all__ = ["FoldedTrees", "weighted_quantile"]
+__all__ = ["FoldedTrees", "passing"]
 
 #: Bins of each column, as many as scikit-learn's trees have.
 _BINS = 255
@@ -139,13 +139,7 @@ class FoldedTrees:
 
         Every fold has its own threshold, from its own events of label 0: the folds' classifiers have different scales.
         """
-        passing = np.zeros(len(self.y_), dtype=bool)
-        for fold in range(self.folds):
-            rows = self.fold_ == fold
-            background = rows & (self.y_ == 0)
-            cut = weighted_quantile(self.scores_[background], 1 - efficiency, self.weights_[background])
-            passing |= rows & (self.scores_ > cut)
-        return passing
+        return passing(self.scores_, self.fold_, self.y_ == 0, self.weights_, efficiency, self.random_state)
 
     def _binned(self, X: np.ndarray) -> np.ndarray:
         """Numbers of the bins: done once here, because each tree model would sort all weighted values again."""
@@ -200,17 +194,43 @@ def checked_weights(weights: Any, n: int) -> np.ndarray:
     return weights
 
 
-def weighted_quantile(values: np.ndarray, share: float, weights: np.ndarray) -> float:
-    """The value below or at which this share of the weight lies.
+def passing(
+    scores: np.ndarray, fold: np.ndarray, estimate: np.ndarray, weights: np.ndarray, efficiency: float, seed: int
+) -> np.ndarray:
+    """Which events pass a cut that keeps this share of the estimate's weight, in every fold, shape (n_events,).
+
+    The event that sets a threshold passes, too.  Without it, the estimate behind the cut would be too small by one
+    event per fold: with k of n events above a threshold, others pass at a rate of (k + 1) / (n + 1).  Trees give many
+    equal scores, and a lot decides among these.
+
+    Parameters
+    ----------
+    scores, fold : ndarray, shape (n_events,)
+    estimate : ndarray of bool, shape (n_events,)
+        The events that thresholds are made from.
+    weights : ndarray, shape (n_events,)
+        Read for these.
+    efficiency : float
+    seed : int
+        Of the lots.
 
     Examples
     --------
-    >>> float(weighted_quantile(np.array([1.0, 2.0, 3.0]), 0.5, np.array([1.0, 1.0, 2.0])))
-    2.0
+    >>> scores = np.array([0.1, 0.2, 0.3, 0.4, 0.35])
+    >>> estimate = np.array([True, True, True, True, False])
+    >>> passing(scores, np.zeros(5), estimate, np.ones(5), 0.5, 0).tolist()
+    [False, False, True, True, True]
     """
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
-    return values[order][min(int(np.searchsorted(total, share * total[-1] * (1 - 1e-12))), len(values) - 1)]
+    lots = np.random.default_rng([seed, 67]).random(len(scores))
+    passed = np.zeros(len(scores), dtype=bool)
+    for number in np.unique(fold):
+        rows = np.flatnonzero(fold == number)
+        order = rows[np.lexsort((lots[rows], scores[rows]))[::-1]]
+        kept = np.cumsum(np.where(estimate[order], weights[order], 0.0))
+        # The first event with which the share is reached; rounding must not add another one.
+        last = int(np.searchsorted(kept, efficiency * kept[-1] * (1 - 1e-12)))
+        passed[order[: last + 1]] = True
+    return passed
 
 
 def _mean_score(ensemble: list[HistGradientBoostingClassifier], X: np.ndarray) -> np.ndarray:

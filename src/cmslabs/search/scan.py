@@ -28,6 +28,8 @@ from cmslabs.search.scan_config import SearchConfig, TableSettings, make_problem
 
 __all__ = ["Scan", "calibrate", "run_search", "summarise"]
 
+#: Raised when a try gives other numbers than it did: what older code has left in a folder is then not mixed with new.
+ATTEMPT = 2
 _COUNTS = ("n_on", "background", "statistical")
 PACKAGES = ("numpy", "scikit-learn", "torch", "nflows")
 #: Column -> unit, of the table of rows.
@@ -104,7 +106,7 @@ def run_search(
         partial(_chunk, config.model_dump(mode="json"), source),
         chunks,
         out / "tries",
-        identity={"config": config_hash(config), "source": source},
+        identity={"config": config_hash(config), "source": source, "attempt": ATTEMPT},
         suffix=".json",
         workers=workers,
         executor=executor,

@@ -14,7 +14,7 @@ from cmslabs.evaluation.bumphunt import BumpHunt, bump_hunt
 from cmslabs.evaluation.significance import p_to_z
 from cmslabs.plotting.binned import Spectrum, as_spectrum
 from cmslabs.search.estimate import Columns, ControlRegion
-from cmslabs.search.folds import FoldedTrees, weighted_quantile
+from cmslabs.search.folds import FoldedTrees, passing
 from cmslabs.search.regions import Regions
 from cmslabs.search.sidebands import Cwola
 from cmslabs.search.tables import columns_of
@@ -197,12 +197,9 @@ def select_in_window(
     estimate = Cwola(columns, regions, random_state).fit(ControlRegion(table[beside])).estimate()
     model = classify(table[inside], estimate, features, random_state, **trees)
     fold, score = _everywhere(model, table, features, np.flatnonzero(beside), np.flatnonzero(inside), random_state)
-    passes = np.zeros(len(table), dtype=bool)
-    for number in range(model.folds):
-        background = (model.fold_ == number) & (model.y_ == 0)
-        cut = weighted_quantile(model.scores_[background], 1 - efficiency, model.weights_[background])
-        passes |= (fold == number) & (score > cut)
-    return passes
+    weights = np.zeros(len(table))
+    weights[beside] = model.weights_[model.y_ == 0]
+    return passing(score, fold, beside, weights, efficiency, random_state)
 
 
 def _everywhere(
