@@ -23,11 +23,14 @@ from repository import checked_out
 from cmslabs.data.stored_results import result_path, write_result
 from cmslabs.data.tables import read_table
 from cmslabs.errors import CmslabsError
-from cmslabs.io import read_json, write_json
+from cmslabs.io import json_hash, read_json, sha256, write_json
 from cmslabs.search.boxes import BoxSearch, search_box
 from cmslabs.simulation.box_truth import KINDS
 from cmslabs.simulation.boxes import box_truth, make_box, read_box
 
+POOL = "qcd-dijets-features.parquet"
+#: What decides the numbers, besides the settings and the pool.
+DECIDING = ("src/cmslabs/search", "data_scripts/make_box_results.py")
 CONFIG: dict[str, Any] = {
     "events": 40_000,
     "per_kind": 4,
@@ -44,7 +47,10 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=result_path("boxes"))
     options = parser.parse_args()
-    pool, work = options.folder / "parts" / "boxes", options.folder / "boxes"
+    pool = options.folder / "parts" / "boxes"
+    # What other code, other settings or other events have found is not mixed with this.
+    commit, pool_hash = checked_out(*DECIDING), sha256(pool / POOL)
+    work = options.folder / "boxes" / json_hash([commit, CONFIG, pool_hash])
     tasks = [("box", number) for number in chosen()] + [("empty", number) for number in range(CONFIG["empty"])]
     try:
         with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as workers:
@@ -57,8 +63,8 @@ def main() -> int:
         options.out,
         "boxes",
         script="data_scripts/make_box_results.py",
-        commit=checked_out("src/cmslabs/search", "data_scripts/make_box_results.py"),
-        config=CONFIG,
+        commit=commit,
+        config=CONFIG | {"pool_sha256": pool_hash},
         numbers={"boxes": boxes, "empty": empty},
         packages=("numpy", "scikit-learn", "pythia8mc"),
     )
@@ -104,7 +110,7 @@ def result_of(pool: Path, work: Path, task: tuple[str, int]) -> dict[str, Any]:
 
 def empty_box(pool: Path, number: int) -> pd.DataFrame:
     """A random part of the pool.  Two such boxes share a quarter of their events."""
-    table = read_table(pool / "qcd-dijets-features.parquet")
+    table = read_table(pool / POOL)
     return table.iloc[np.random.default_rng([number, 22]).permutation(len(table))[: CONFIG["events"]]]
 
 

@@ -172,7 +172,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
             lines.append(f"{key}: this key is required and missing.")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: {message} (found {item['input']!r}).")
+            # A mistake of the whole file is in its message; the file itself is no help.
+            found = "" if isinstance(item["input"], Mapping) else f" (found {item['input']!r})."
+            lines.append(f"{key}: {message}{found}")
     return lines[0] if len(lines) == 1 else "".join(f"\n  - {line}" for line in lines)
 
 

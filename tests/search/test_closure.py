@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cmslabs.errors import DataError, MissingBranchError
-from cmslabs.search.closure import Closure, closure, closure_auc, closure_in_control, feature_ratio
+from cmslabs.search.closure import Closure, _band, closure, closure_auc, closure_in_control, feature_ratio
 from cmslabs.search.estimate import ControlRegion, Estimate
 from cmslabs.search.methods import Uncorrected
 
@@ -36,9 +36,11 @@ def test_identical_samples_lie_in_their_band(same):
     assert same.yield_ratio == pytest.approx(1.3)
 
 
-def test_the_band_is_the_middle_of_the_null(same):
+def test_the_band_is_where_one_more_of_the_null_would_be(same):
     assert len(same.null) == 20
-    assert same.band == tuple(np.quantile(same.null, [0.025, 0.975]))
+    assert np.mean(same.band) == pytest.approx(same.null.mean())
+    # Student's t for 19 degrees of freedom, from a table; and the mean of 20 is uncertain, too.
+    assert np.ptp(same.band) / 2 == pytest.approx(2.093 * same.null.std(ddof=1) * np.sqrt(21 / 20), rel=1e-3)
     assert same.band[0] < 0.5 < same.band[1]
     # The spread of an area of 600 against 1200 events is 0.0144.
     assert 0.005 < same.null.std() < 0.03
@@ -109,12 +111,15 @@ def test_ratios_in_bins_are_those_of_numpy(rng):
     assert found["true"].tolist() == [100] * 5
     for row in found.to_dict("records"):
         last = row["high"] == found["high"].max()
-        inside = [row["low"] <= x and (x < row["high"] or (last and x == row["high"])) for x in table["b"]]
+        first = row["low"] == found["low"].min()
+        # The outer bins are open: an estimate that is too wide must not lose its tails.
+        inside = [(first or row["low"] <= x) and (last or x < row["high"]) for x in table["b"]]
         chosen = weights[inside]
         assert row["estimated"] == pytest.approx(chosen.sum())
         assert row["ratio"] == pytest.approx(chosen.sum() / 100)
         relative = np.sqrt((chosen**2).sum() / chosen.sum() ** 2 + 1 / 100)
         assert row["error"] == pytest.approx(row["ratio"] * relative)
+    assert found["estimated"].sum() == pytest.approx(weights.sum())
     assert (found["low"].iloc[0], found["high"].iloc[-1]) == (truth["b"].min(), truth["b"].max())
     assert (found["low"].iloc[1:].to_numpy() == found["high"].iloc[:-1].to_numpy()).all()
 
@@ -131,3 +136,17 @@ def test_a_missing_feature_is_named(rng):
     truth = gaussian(50, rng)
     with pytest.raises(MissingBranchError, match=r"no column 'B'. Is it called 'b'\?"):
         feature_ratio(truth, Estimate(truth, np.ones(50)), "B")
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_a_band_of_few_shuffles_holds_95_percent(n):
+    rng = np.random.default_rng(31)
+    null = rng.normal(0.5, 0.01, (4000, n + 1))
+    inside = [low <= one[-1] <= high for one in null for low, high in [_band(one[:-1])]]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
+
+
+def test_a_bin_with_nothing_estimated_has_the_ratio_0_with_an_error_of_0():
+    truth = pd.DataFrame({"a": np.linspace(0, 1, 100)})
+    found = feature_ratio(truth, Estimate(truth[:50], np.ones(50)), "a", bins=4)
+    assert found[["ratio", "error"]].iloc[-1].tolist() == [0.0, 0.0]

@@ -11,7 +11,7 @@ from search_worlds import resonance_table, toy_table
 from cmslabs.errors import CmslabsError, ConfigError, DataError, MissingBranchError
 from cmslabs.search.distortion import distorted
 from cmslabs.search.estimate import Columns
-from cmslabs.search.problem import Sample, control_region, inject
+from cmslabs.search.problem import Sample, check_injection, control_region, inject
 from cmslabs.search.regions import Regions
 from cmslabs.search.table_problem import TableProblem, load_source
 from cmslabs.search.toy import SIMULATION_SHIFT, SIMULATION_WIDTH, ToyProblem, toy_events
@@ -124,6 +124,18 @@ def test_signals_that_cannot_be_injected(leaky):
     far = Sample(leaky.data, None, leaky.data, leaky.data, leaky.signal.assign(m1=-5.0), leaky.signal)
     with pytest.raises(DataError, match="none of the 2000 signal events lies in the signal region"):
         inject(far, REGIONS, 0.1, rng)
+
+
+def test_a_signal_sample_that_is_too_small_is_noticed_beforehand(leaky):
+    """At S/B = 0 nothing is needed; and a mean just below the sample's size is not enough."""
+    n_background = REGIONS.in_signal(leaky.data).sum()
+    share = REGIONS.in_signal(leaky.signal).mean()
+    fits = (2000 - 5.2 * np.sqrt(2000)) * share / n_background
+    for size in (0.0, fits):
+        check_injection(leaky, REGIONS, size)
+    for size in (1990 * share / n_background, 50):
+        with pytest.raises(ConfigError, match=r"signal events, but there are 2000. Inject less"):
+            check_injection(leaky, REGIONS, size)
 
 
 def test_what_methods_may_learn_from(leaky):
@@ -261,6 +273,20 @@ def test_an_unknown_process_is_refused(table):
         TableProblem(table, COLUMNS, REGIONS, "background", "sginal")
     with pytest.raises(ConfigError, match="no process 'mc'"):
         table_problem(table, "mc")
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"simulation": "background"}, "must be different processes, not background, signal, background"),
+        ({"signal": "background"}, "must be different processes"),
+        ({"control_kept": 0.1}, r"control_kept: a table with 0.1 of the control region's events is too small"),
+    ],
+)
+def test_roles_that_share_events_and_tables_that_are_too_small(table, roles, message):
+    plain = {"background": "background", "signal": "signal", "simulation": "simulation"}
+    with pytest.raises(ConfigError, match=message):
+        TableProblem(table, COLUMNS, REGIONS, **(plain | roles))
 
 
 def test_a_background_that_leaves_a_region_empty(table):

@@ -49,6 +49,16 @@ def test_regions_are_what_a_loop_over_events_says(signal, within, seed):
     assert sum(shares.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_context_that_is_not_finite_is_refused(bad):
+    """It would count as control region, since it is in no signal region."""
+    table = pd.DataFrame({"ht": [900.0, 700.0, bad], "met": [80.0, 20.0, 30.0]})
+    regions = Regions({"ht": (800.0, None), "met": (75.0, None)})
+    for use in (regions.in_signal, regions.in_control, regions.split, regions.fractions):
+        with pytest.raises(DataError, match=r"row 2: the column 'ht' has a value that is not finite"):
+            use(table)
+
+
 def test_without_outer_edges_the_control_region_is_the_complement():
     table = pd.DataFrame(np.random.default_rng(1).normal(size=(500, 2)), columns=["ht", "met"])
     regions = Regions({"ht": (0.2, None), "met": (-0.1, None)})

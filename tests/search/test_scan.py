@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from search_worlds import resonance_table, tiny_config, toy_table
 
+from cmslabs.cli.search import _as_json
 from cmslabs.config import config_hash
 from cmslabs.data.tables import read_provenance, read_table
 from cmslabs.errors import ConfigError, DataError, JobError
@@ -21,7 +22,7 @@ from cmslabs.search import scan as scan_module
 from cmslabs.search.attempt import attempt
 from cmslabs.search.counting import closure_residual
 from cmslabs.search.scaler import FeatureScaler
-from cmslabs.search.scan import calibrate, run_search, summarise
+from cmslabs.search.scan import Scan, calibrate, run_search, summarise
 from cmslabs.search.scan_config import SearchConfig, TableSettings, make_problem
 from cmslabs.search.toy import ToyProblem
 
@@ -355,3 +356,26 @@ def test_summaries_of_nothing():
         summarise(rows_of(), "sic")
     found = summarise(rows_of().assign(z=np.nan), "z")
     assert (len(found), list(found)) == (0, list(summarise(rows_of())))
+
+
+def test_another_scan_does_not_touch_the_scale_of_the_first(whole, tmp_path):
+    """It is refused, and what lies in the folder stays as it was."""
+    run_search(tiny_config(), tmp_path)
+    before = (tmp_path / "scaler.json").read_bytes()
+    with pytest.raises(ConfigError, match="holds chunks of another job"):
+        run_search(tiny_config(first_seed=7), tmp_path)
+    assert (tmp_path / "scaler.json").read_bytes() == before
+
+
+def test_a_count_of_nothing_has_a_median(tmp_path):
+    """Z is minus infinity there: a summary says so, and JSON says null."""
+    rows = rows_of()
+    low = (rows["method"] == "a") & (rows["injection"] == 0) & (rows["permutation"] == 0)
+    rows.loc[low & (rows["seed"] < 14), "n_on"] = 0
+    found = summarise(calibrate(rows), "z").set_index(["method", "injection"])
+    assert found.loc[("a", 0.0), "low"] == -np.inf
+    assert np.isfinite(found.loc[("a", 0.0), "high"])
+    assert np.isfinite(found.loc[("b", 0.0)].astype(float)).all()
+    scan = Scan(tiny_config(), calibrate(rows), None, tmp_path / "x.parquet")
+    printed = json.dumps(_as_json(scan), allow_nan=False)
+    assert '"low": null' in printed

@@ -71,6 +71,18 @@ def test_the_bundled_injections_go_to_five_in_s_over_sqrt_b():
         ({"injections": [0.1, 0.2]}, "0 must be among them: every search needs its null"),
         ({"injections": [0, -0.1]}, "injections must not be negative"),
         ({"injections": [0, 0.1, 0.1]}, "stands twice"),
+        ({"injections": [0, 0.1, 0.10001]}, "two differ by less than 0.0001"),
+        ({"injections": [0, 1e-5]}, "two differ by less than 0.0001"),
+        ({"injections": [0, float("inf")]}, "finite"),
+        ({"injections": [0, float("nan")]}, "finite"),
+        ({"trees": {"fold": 3}}, r"trees.fold: no such parameter; did you mean 'folds'\?"),
+        ({"trees": {"random_state": 3}}, "trees.random_state: no such parameter"),
+        ({"trees": {"in_sample": True}}, "trees.in_sample: no such parameter"),
+        ({"trees": {"max_iter": "many"}}, "trees.max_iter: a whole number from 1 on is needed, not 'many'"),
+        ({"ratio": {"members": 0}}, "ratio.members: a whole number from 1 on is needed, not 0"),
+        ({"ratio": {"learning_rate": "fast"}}, "ratio.learning_rate: a number from 0 on is needed"),
+        ({"flow": {"contxt": ["m1"]}}, "flow.contxt: no such parameter; there are activation"),
+        ({"flow": {"epochs": True}}, "flow.epochs: a whole number from 1 on is needed, not True"),
         ({"injections": []}, "injections"),
         ({"methods": ["ideal", "ideal"]}, "stands twice"),
         ({"methods": ["reweigth"]}, r"there is no method 'reweigth'; did you mean 'reweight'\?"),
@@ -85,6 +97,10 @@ def test_the_bundled_injections_go_to_five_in_s_over_sqrt_b():
         ({"seed": 3}, r"seed: unknown key; did you mean 'seeds'\?"),
         ({"problem": TABLE, "methods": ["reweight"]}, "'reweight' needs a simulation, but problem.simulation is null"),
         ({"problem": TABLE, "methods": ["cathode"]}, "'cathode' needs a signal region in one column"),
+        (
+            {"problem": TABLE | {"signal_region": {"ht": [800, None]}}, "methods": ["cwola"]},
+            "'cwola' needs a signal region in one column, with two ends",
+        ),
         ({"problem": TABLE | {"features": []}}, "features"),
         ({"problem": TABLE | {"control_kept": 0}}, "control_kept"),
     ],
@@ -93,6 +109,8 @@ def test_mistakes_are_named(written, changed, message):
     with pytest.raises(ConfigError, match=message) as caught:
         load_search(written(**changed))
     assert "mine.yaml" in str(caught.value)
+    # The file is named, and not printed.
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,17 @@ def test_windows_and_simulations_are_accepted_where_they_are():
     window = TABLE | {"signal_region": {"mjj": [3300, 3700]}, "features": ["tau21j1"]}
     SearchConfig(**(TOY | {"problem": window, "methods": ["cwola", "cathode"]}))
     SearchConfig(**(TOY | {"problem": TABLE | {"simulation": "distorted"}, "methods": ["morph"]}))
+
+
+def test_parameters_that_may_be_nothing():
+    found = SearchConfig(**(TOY | {"flow": {"patience": None, "max_events": None}, "ratio": {"max_events": None}}))
+    assert found.flow["patience"] is None
+
+
+@pytest.mark.parametrize("features", [["x", "x"], ["process"], ["label"]])
+def test_features_that_are_none(source, features):
+    with pytest.raises(ConfigError, match=r"problem.features: '\w+' stands twice, or says what an event is"):
+        make_problem(settings(source, features=features))
 
 
 def test_an_unknown_search_names_those_that_there_are():

@@ -220,3 +220,14 @@ def test_what_was_decided_before_any_box_was_opened():
     assert windows[-1].within[1] < boxes.EDGES[-1]
     for one, two in pairwise(windows):
         assert two.low < one.high
+
+
+def test_a_direction_needs_finite_columns():
+    table = events(400, np.random.default_rng(3))
+    table.loc[table["met"].idxmax(), "pxj1"] = np.nan
+    with pytest.raises(DataError, match="'pxj1' has a value that is not finite"):
+        direction_p(table)
+    with pytest.raises(DataError, match="no column 'pyj1'"):
+        direction_p(table.drop(columns=["pxj1", "pyj1"]).assign(pxj1=1.0))
+    with pytest.raises(ConfigError, match="share of 2"):
+        direction_p(table, share=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,11 +87,22 @@ def _as_json(found: Scan) -> dict[str, Any]:
     from cmslabs.search.scan import summarise
 
     columns = ("max_sic", "auc", "z", "closure_auc")
-    tables = {name: summarise(found.rows, name).to_dict(orient="records") for name in columns if name in found.rows}
+    tables = {
+        name: [_finite(row) for row in summarise(found.rows, name).to_dict(orient="records")]
+        for name in columns
+        if name in found.rows
+    }
     return {
         "name": found.config.name,
         "file": str(found.path),
         "trainings": len(found.rows),
         "overlap": None if found.overlap is None else vars(found.overlap),
         **tables,
+    }
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity, and Z of a count of 0 is one."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }

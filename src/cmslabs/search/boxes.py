@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cmslabs.errors import DataError
+from cmslabs.errors import ConfigError, DataError
 from cmslabs.features.dijets import DETECTOR_FEATURES, detector_features
+from cmslabs.search.tables import columns_of
 from cmslabs.search.windows import WindowScan, make_mass_windows, scan_windows
 
 __all__ = ["EDGES", "BoxSearch", "direction_p", "evidence", "search_box"]
@@ -117,11 +118,14 @@ def direction_p(table: pd.DataFrame, share: float = HIGHEST_MET) -> float:
     >>> bool(even > 0.01 > 1e-9 > direction_p(hot))
     True
     """
+    if not 0 < share <= 1:
+        raise ConfigError(f"a share of {share!r} is not possible.")
+    met, px, py = columns_of(table, ["met", "pxj1", "pyj1"]).T
     n = round(share * len(table))
     if n < 10:
         raise DataError(f"{share:g} of {len(table)} events are too few for a direction.")
-    rows = np.argsort(table["met"].to_numpy(dtype=float))[-n:]
-    phi = np.arctan2(table["pyj1"].to_numpy(dtype=float)[rows], table["pxj1"].to_numpy(dtype=float)[rows])
+    rows = np.argsort(met)[-n:]
+    phi = np.arctan2(py[rows], px[rows])
     length = float(np.hypot(np.cos(phi).sum(), np.sin(phi).sum()))
     return float(min(1.0, np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - length**2)) - (1 + 2 * n))))
 

@@ -68,18 +68,11 @@ def count_events(model: FoldedTrees, efficiency: float, residual: float = 0.0) -
     ------
     ConfigError
         If the efficiency is no share, or the residual negative.
-    DataError
-        If no weight of the estimate passes.
     """
     if not 0 < efficiency <= 1 or residual < 0:
         raise ConfigError(f"an efficiency of {efficiency!r} with a residual of {residual!r} is not possible.")
     passing = model.passes(efficiency) if efficiency < 1 else np.ones(len(model.y_), dtype=bool)
     weights = model.weights_[passing & (model.y_ == 0)]
-    if not weights.sum() > 0:
-        raise DataError(
-            f"no event of the estimate passes a cut that should keep {efficiency:g} of it.",
-            remedy="Use a larger efficiency, or more events.",
-        )
     n_on = int((passing & (model.y_ == 1)).sum())
     return Count(efficiency, n_on, float(weights.sum()), float(np.sqrt((weights**2).sum())), residual)
 

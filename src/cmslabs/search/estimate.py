@@ -107,9 +107,15 @@ def bounded_weights(log_ratio: np.ndarray, log_share: float) -> tuple[np.ndarray
     Raises
     ------
     DataError
-        If all weights are equal: the classifier has learnt nothing.
+        If all weights are equal, because the classifier has learnt nothing, or because all of them are bounded.
     """
     bounded = np.clip(log_ratio, -LARGEST_LOG_WEIGHT, LARGEST_LOG_WEIGHT)
+    if len(bounded) > 1 and (bounded != log_ratio).all():
+        raise DataError(
+            f"all {len(bounded)} weights lie beyond the bound of e^{LARGEST_LOG_WEIGHT:g}: data and simulation do not "
+            "overlap.",
+            remedy="Compare their columns, and the units.",
+        )
     if len(bounded) > 1 and np.ptp(bounded) < 1e-9:
         raise DataError(
             "all weights are equal: the classifier between data and simulation has learnt nothing.",

@@ -12,7 +12,7 @@ from cmslabs.errors import ConfigError, DataError
 from cmslabs.search.estimate import Columns, ControlRegion
 from cmslabs.search.regions import Regions
 
-__all__ = ["Injected", "Problem", "Sample", "control_region", "inject"]
+__all__ = ["Injected", "Problem", "Sample", "check_injection", "control_region", "inject"]
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,9 @@ def inject(sample: Sample, regions: Regions, s_over_b: float, rng: np.random.Gen
     inside, beside = regions.split(sample.data, "the data")
     chosen = sample.signal.iloc[:0]
     if s_over_b > 0:
-        share = regions.in_signal(sample.signal).mean() if len(sample.signal) else 0.0
-        if share == 0:
-            raise DataError(f"none of the {len(sample.signal)} signal events lies in the signal region.")
-        n = int(rng.poisson(s_over_b * len(inside) / share))
+        n = int(rng.poisson(_mean_signal(sample, regions, s_over_b, len(inside))))
         if n > len(sample.signal):
-            raise ConfigError(
-                f"S/B = {s_over_b:g} needs {n} signal events, but there are {len(sample.signal)}.",
-                where="injections",
-                remedy="Inject less, or simulate more signal.",
-            )
+            raise _too_few(s_over_b, n, sample)
         chosen = sample.signal.iloc[rng.permutation(len(sample.signal))[:n]]
     hit, missed = regions.in_signal(chosen), regions.in_control(chosen)
     parts = [
@@ -129,6 +122,35 @@ def inject(sample: Sample, regions: Regions, s_over_b: float, rng: np.random.Gen
         for background, signal in ((inside, chosen[hit]), (beside, chosen[missed]))
     ]
     return Injected(*parts, int(hit.sum()), len(inside), int(missed.sum()))
+
+
+def check_injection(sample: Sample, regions: Regions, s_over_b: float) -> None:
+    """Whether there is enough signal for this injection, a large Poisson number included, before anything is trained.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `inject`.
+    """
+    if s_over_b > 0:
+        mean = _mean_signal(sample, regions, s_over_b, len(regions.split(sample.data, "the data")[0]))
+        if (wanted := int(mean + 5 * np.sqrt(mean))) > len(sample.signal):
+            raise _too_few(s_over_b, wanted, sample)
+
+
+def _mean_signal(sample: Sample, regions: Regions, s_over_b: float, n_background: int) -> float:
+    share = regions.in_signal(sample.signal).mean() if len(sample.signal) else 0.0
+    if share == 0:
+        raise DataError(f"none of the {len(sample.signal)} signal events lies in the signal region.")
+    return s_over_b * n_background / share
+
+
+def _too_few(s_over_b: float, wanted: int, sample: Sample) -> ConfigError:
+    return ConfigError(
+        f"S/B = {s_over_b:g} needs {wanted} signal events, but there are {len(sample.signal)}.",
+        where="injections",
+        remedy="Inject less, or simulate more signal.",
+    )
 
 
 def control_region(injected: Injected, sample: Sample, regions: Regions) -> tuple[ControlRegion, pd.DataFrame | None]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
-from cmslabs.errors import ConfigError, DataError, missing_column
+from cmslabs.errors import ConfigError, DataError
+from cmslabs.search.tables import columns_of
 
 __all__ = ["Overlap", "Regions", "overlap_of"]
 
@@ -61,8 +62,8 @@ class Regions:
 
         Raises
         ------
-        MissingBranchError
-            If a column is missing.
+        MissingBranchError, DataError
+            If a column is missing, or not finite.
         """
         return _inside(table, self.within) & _inside(table, self.signal)
 
@@ -130,21 +131,15 @@ def overlap_of(control: pd.DataFrame, signal: pd.DataFrame, context: Sequence[st
     DataError
         If no signal-region event lies in the control region's range: nothing can be extrapolated there.
     """
-    for name in context:
-        for table in (control, signal):
-            if name not in table:
-                raise missing_column(name, table.columns)
     rng = np.random.default_rng(random_state)
-    known, asked = (
-        part[list(context)].to_numpy(dtype=float)[rng.permutation(len(part))[:_COMPARED]] for part in (control, signal)
-    )
+    every, asked = (columns_of(part, list(context)) for part in (control, signal))
+    known, asked = (part[rng.permutation(len(part))[:_COMPARED]] for part in (every, asked))
     if len(known) <= _NEIGHBOURS or not len(asked):
         raise DataError(
             f"{len(control)} control and {len(signal)} signal-region events are too few to be compared.",
             remedy=f"Give more than {_NEIGHBOURS} of the first and one of the second.",
         )
-    low, high = (getattr(control[list(context)].to_numpy(dtype=float), end)(axis=0) for end in ("min", "max"))
-    inside = ((asked >= low) & (asked <= high)).all(axis=1)
+    inside = ((asked >= every.min(axis=0)) & (asked <= every.max(axis=0))).all(axis=1)
     if not inside.any():
         raise DataError(
             "no context of the signal region lies in the range that the control region covers.",
@@ -166,9 +161,8 @@ def overlap_of(control: pd.DataFrame, signal: pd.DataFrame, context: Sequence[st
 def _inside(table: pd.DataFrame, cuts: Mapping[str, Interval]) -> np.ndarray:
     inside = np.ones(len(table), dtype=bool)
     for name, (low, high) in cuts.items():
-        if name not in table:
-            raise missing_column(name, table.columns)
-        values = table[name].to_numpy(dtype=float)
+        # A NaN would lie beside every region, and count as control region.
+        values = columns_of(table, [name])[:, 0]
         if low is not None:
             inside &= values > low
         if high is not None:

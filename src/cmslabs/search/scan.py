@@ -22,8 +22,9 @@ from cmslabs.io import Provenance, sha256, versions
 from cmslabs.jobs import Chunk, run_chunks
 from cmslabs.search.attempt import attempt
 from cmslabs.search.counting import closure_residual
-from cmslabs.search.problem import control_region, inject
+from cmslabs.search.problem import check_injection, control_region, inject
 from cmslabs.search.regions import Overlap, overlap_of
+from cmslabs.search.scaler import FeatureScaler
 from cmslabs.search.scan_config import SearchConfig, TableSettings, make_problem
 
 __all__ = ["Scan", "calibrate", "run_search", "summarise"]
@@ -78,7 +79,7 @@ def run_search(
     ----------
     config : SearchConfig
     out : path-like
-        Folder: chunks, the scaler of the simulation (``scaler.json``), and in the end ``NAME.parquet``.
+        Folder: chunks, and in the end ``NAME.parquet`` and the scale of the first seed's simulation (``scaler.json``).
     workers, executor, progress
         As in `cmslabs.jobs.run_chunks`.
 
@@ -98,7 +99,10 @@ def run_search(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     problem = make_problem(config.problem)
-    overlap = _prepare(config, problem, out)
+    scaler, overlap = _prepare(config, problem)
+    # One that is there is this scan's own, or another scan's, whose folder is refused below.
+    if scaler is not None and not (out / "scaler.json").exists():
+        scaler.save(out / "scaler.json")
     tries = [(injection, config.first_seed + k) for k in range(config.seeds) for injection in config.injections]
     source = _source_hash(config)
     chunks = [Chunk(index, index, 1, seed) for index, (_, seed) in enumerate(tries)]
@@ -136,15 +140,16 @@ def run_search(
     return Scan(config, rows, overlap, path)
 
 
-def _prepare(config: SearchConfig, problem: Any, out: Path) -> Overlap | None:
-    """The scale and the overlap, before anything is trained."""
+def _prepare(config: SearchConfig, problem: Any) -> tuple[FeatureScaler | None, Overlap | None]:
+    """The scale and the overlap, before anything is trained; and whether there is signal enough."""
     sample = problem.draw(config.first_seed)
+    check_injection(sample, problem.regions, max(config.injections))
     injected = inject(sample, problem.regions, 0.0, np.random.default_rng(0))
     control, simulation = control_region(injected, sample, problem.regions)
     if simulation is None:
-        return None
-    problem.columns.scaler(control.needed_simulation("scan")).save(out / "scaler.json")
-    return overlap_of(control.data, injected.signal_region, problem.columns.context)
+        return None, None
+    scaler = problem.columns.scaler(control.needed_simulation("scan"))
+    return scaler, overlap_of(control.data, injected.signal_region, problem.columns.context)
 
 
 def _chunk(plain: Mapping[str, Any], source: str | None, chunk: Chunk) -> bytes:
@@ -232,6 +237,9 @@ def summarise(rows: pd.DataFrame, column: str = "max_sic") -> pd.DataFrame:
     if not len(kept):
         return pd.DataFrame(columns=names)
     groups = kept.groupby(["method", "injection"], sort=False)
-    table = groups[column].quantile([0.16, 0.5, 0.84]).unstack().set_axis(["low", "median", "high"], axis=1)
+    # Z of a count of 0 is minus infinity: between it and a number lies no number.
+    with np.errstate(invalid="ignore"):
+        table = groups[column].quantile([0.16, 0.5, 0.84]).unstack().set_axis(["low", "median", "high"], axis=1)
+    table = table.fillna(-np.inf)
     table["s_over_sqrt_b"], table["tries"] = groups["s_over_sqrt_b"].median(), groups.size()
     return table.reset_index()[names]

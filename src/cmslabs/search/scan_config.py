@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from functools import cache
+from inspect import Parameter, signature
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -92,7 +95,7 @@ class SearchConfig(StrictModel):
     methods : list of str
         Some of `METHODS`.
     injections : list of float
-        Signal over background in the signal region; 0 must be among them.
+        Signal over background in the signal region; 0 must be among them, and they differ by at least 0.0001.
     seeds, first_seed : int
         How many tries, and the seed of the first.
     efficiency : float
@@ -106,9 +109,9 @@ class SearchConfig(StrictModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     problem: ToySettings | TableSettings = Field(discriminator="kind")
     methods: list[str] = Field(min_length=1)
-    injections: list[float] = Field(min_length=1)
+    injections: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
     seeds: int = Field(default=10, ge=1)
-    first_seed: int = Field(default=0, ge=0)
+    first_seed: int = Field(default=0, ge=0, lt=1 << 62)
     efficiency: float = Field(default=0.01, gt=0, lt=1)
     permutations: int = Field(default=0, ge=0)
     trees: dict[str, Any] = Field(default_factory=dict)
@@ -122,18 +125,62 @@ class SearchConfig(StrictModel):
                 near = close_names(name, METHODS, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"use some of {', '.join(METHODS)}."
                 raise ValueError(f"there is no method '{name}'; {hint}")
-        if len(set(self.methods)) < len(self.methods) or len(set(self.injections)) < len(self.injections):
-            raise ValueError("a method or an injection stands twice.")
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError("a method stands twice.")
+        # Nearer ones would share their random numbers.
+        if any(b - a < 1e-4 for a, b in pairwise(sorted(self.injections))):
+            raise ValueError("an injection stands twice, or two differ by less than 0.0001.")
         if 0 not in self.injections or min(self.injections) < 0:
             raise ValueError("injections must not be negative, and 0 must be among them: every search needs its null.")
         simulated = self.problem.kind == "toy" or self.problem.simulation is not None
-        window = self.problem.kind == "table" and len(self.problem.signal_region) == 1
+        cuts = list(self.problem.signal_region.values()) if self.problem.kind == "table" else []
+        window = len(cuts) == 1 and None not in cuts[0]
         for name in self.methods:
             if name in _NEED_SIMULATION and not simulated:
                 raise ValueError(f"the method '{name}' needs a simulation, but problem.simulation is null.")
             if name in _NEED_WINDOW and not window:
-                raise ValueError(f"the method '{name}' needs a signal region in one column.")
+                raise ValueError(f"the method '{name}' needs a signal region in one column, with two ends.")
+        for part in ("trees", "ratio", "flow"):
+            _check_parameters(part, getattr(self, part))
         return self
+
+
+def _check_parameters(part: str, given: Mapping[str, Any]) -> None:
+    """Whether these are parameters of what the part is for, of the kinds that their defaults have."""
+    known = _parameters()[part]
+    for name, value in given.items():
+        if name not in known:
+            near = close_names(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(sorted(known))}."
+            raise ValueError(f"{part}.{name}: no such parameter; {hint}")
+        if value is None and "None" in str(known[name].annotation):
+            continue
+        kind, whole = type(known[name].default), type(value) is int
+        if kind is int and not (whole and value >= 1):
+            raise ValueError(f"{part}.{name}: a whole number from 1 on is needed, not {value!r}.")
+        if kind is float and not ((whole or type(value) is float) and 0 <= value < float("inf")):
+            raise ValueError(f"{part}.{name}: a number from 0 on is needed, not {value!r}.")
+
+
+@cache
+def _parameters() -> dict[str, dict[str, Parameter]]:
+    """What may stand in each part.  Seeds are the scan's, the context is the problem's, and no scan is in sample."""
+    from cmslabs.models.flow import Flow
+    from cmslabs.search.conditional import ConditionalFlow
+    from cmslabs.search.folds import FoldedTrees
+    from cmslabs.search.ratio import DensityRatio
+
+    parts = {"trees": [FoldedTrees], "ratio": [DensityRatio], "flow": [ConditionalFlow, Flow]}
+    taken = ("features", "parameters", "random_state", "context", "in_sample")
+    return {
+        part: {
+            name: one
+            for function in functions
+            for name, one in signature(function).parameters.items()
+            if name not in taken
+        }
+        for part, functions in parts.items()
+    }
 
 
 def load_search(source: str | os.PathLike, overrides: Sequence[str] = ()) -> SearchConfig:
@@ -166,6 +213,13 @@ def make_problem(settings: ToySettings | TableSettings) -> Problem:
             where="problem.features",
             remedy="A classifier that sees the context tells the regions apart without any signal.",
         )
+    for name in settings.features:
+        if name in ("process", "label") or settings.features.count(name) > 1:
+            raise ConfigError(
+                f"'{name}' stands twice, or says what an event is.",
+                where="problem.features",
+                remedy="Give measured columns, each once.",
+            )
     columns = Columns(tuple(settings.features), context, settings.log_context)
     wanted = dict.fromkeys([*settings.features, *context, *regions.context])
     return TableProblem(

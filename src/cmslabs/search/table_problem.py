@@ -67,6 +67,17 @@ class TableProblem:
         for name in wanted:
             if name not in known:
                 raise ConfigError(f"the table has no process '{name}'.", remedy=f"It has: {', '.join(known)}.")
+        if len(set(wanted)) < len(wanted):
+            raise ConfigError(
+                f"background, signal and simulation must be different processes, not {', '.join(wanted)}.",
+                remedy='simulation: "distorted" bends background events that are used for nothing else.',
+            )
+        if self.control_kept < SHARES[0] * (1 - 1e-9):
+            raise ConfigError(
+                f"a table with {self.control_kept:g} of the control region's events is too small.",
+                where="control_kept",
+                remedy="Data take a third of the background, so it must hold at least a third.",
+            )
         if self.correlated and (len(self.regions.signal) != 1 or None in next(iter(self.regions.signal.values()))):
             raise ConfigError(
                 "features can follow one mass only.",
@@ -130,7 +141,7 @@ def load_source(source: str | os.PathLike, columns: Sequence[str]) -> pd.DataFra
     DataError, MissingBranchError
         If it cannot be read, or lacks a column.
     """
-    is_file = Path(source).suffix in (".parquet", ".csv")
+    is_file = Path(source).suffix.lower() in (".parquet", ".csv")
     table = read_table(source if is_file else dataset_path(os.fspath(source)))
     if "mj_light" in columns and "mj_light" not in table:
         table = table.join(detector_features(table))
