@@ -188,6 +188,7 @@ def generate(data, contexts, rng):
         "sizes of the signal region": changed(
             COUNT, ("len(learnt), len(beside)", "np.sum(inside(simulation)), np.sum(inside(data))")
         ),
+        "another bound": changed(COUNT, (", largest=6.0", "")),
         "sees everything always": changed(COUNT, ("[:, seen]", "")),
         "no weights": changed(COUNT, ("weights[there[:, 2] > cut]", "np.ones(np.sum(there[:, 2] > cut))")),
         "the cut only on the data": changed(COUNT, ("weights[there[:, 2] > cut]", "weights")),
