@@ -132,6 +132,20 @@ def test_a_full_disk_leaves_no_chunk(tmp_path, monkeypatch):
     assert not list((tmp_path / "w").glob("*.bin"))
 
 
+def test_a_job_begins_when_the_folder_is_its_own_and_before_the_first_chunk(tmp_path):
+    chunks = make_chunks(8, 4, seed=1)
+    seen = []
+
+    def begin():
+        seen.append(sorted(path.name for path in (tmp_path / "w").glob("[!.]*")))
+
+    run_chunks(numbers, chunks, tmp_path / "w", identity=WHO, begin=begin)
+    assert seen == [["job.json"]]
+    with pytest.raises(ConfigError, match="another job"):
+        run_chunks(numbers, chunks, tmp_path / "w", identity=WHO | {"seed": 2}, begin=begin)
+    assert len(seen) == 1
+
+
 def test_the_folder_of_another_job(tmp_path):
     chunks = make_chunks(8, 4, seed=1)
     run_chunks(numbers, chunks, tmp_path / "w", identity=WHO)

@@ -70,6 +70,7 @@ def run_chunks(
     executor: Executor | None = None,
     progress: bool = False,
     unit: str = "events",
+    begin: Callable[[], object] | None = None,
 ) -> list[Path]:
     """Run `task` on every chunk that has no file yet; return all files in the order of the chunks.
 
@@ -94,6 +95,8 @@ def run_chunks(
         Show a bar with the rate on stderr.
     unit : str
         What is counted in the bar.
+    begin : callable, optional
+        Called when the folder is this job's, before the first chunk.
 
     Raises
     ------
@@ -106,6 +109,8 @@ def run_chunks(
     folder.mkdir(parents=True, exist_ok=True)
     with _only_one(folder):
         _claim(folder, identity, chunks)
+        if begin is not None:
+            begin()
         paths = [folder / f"chunk-{chunk.index:05d}{suffix}" for chunk in chunks]
         todo = [(chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
         with _progress(chunks, todo, unit, progress) as bar:

@@ -280,6 +280,7 @@ def test_an_unknown_process_is_refused(table):
     [
         ({"simulation": "background"}, "must be different processes, not background, signal, background"),
         ({"signal": "background"}, "must be different processes"),
+        ({"events": 10**6}, r"events: 1000000 events of 'background' are wanted, and the table has \d+"),
         ({"control_kept": 0.1}, r"control_kept: a table with 0.1 of the control region's events is too small"),
     ],
 )

@@ -26,6 +26,7 @@ from cmslabs.search.problem import check_injection, control_region, inject
 from cmslabs.search.regions import Overlap, overlap_of
 from cmslabs.search.scaler import FeatureScaler
 from cmslabs.search.scan_config import SearchConfig, TableSettings, make_problem
+from cmslabs.search.table_problem import is_file
 
 __all__ = ["Scan", "calibrate", "run_search", "summarise"]
 
@@ -79,7 +80,7 @@ def run_search(
     ----------
     config : SearchConfig
     out : path-like
-        Folder: chunks, and in the end ``NAME.parquet`` and the scale of the first seed's simulation (``scaler.json``).
+        Folder: the scale of the first seed's simulation (``scaler.json``), chunks, and in the end ``NAME.parquet``.
     workers, executor, progress
         As in `cmslabs.jobs.run_chunks`.
 
@@ -100,9 +101,6 @@ def run_search(
     out.mkdir(parents=True, exist_ok=True)
     problem = make_problem(config.problem)
     scaler, overlap = _prepare(config, problem)
-    # One that is there is this scan's own, or another scan's, whose folder is refused below.
-    if scaler is not None and not (out / "scaler.json").exists():
-        scaler.save(out / "scaler.json")
     tries = [(injection, config.first_seed + k) for k in range(config.seeds) for injection in config.injections]
     source = _source_hash(config)
     chunks = [Chunk(index, index, 1, seed) for index, (_, seed) in enumerate(tries)]
@@ -116,6 +114,8 @@ def run_search(
         executor=executor,
         progress=progress,
         unit="tries",
+        # Not before: the folder might be another scan's.
+        begin=None if scaler is None else partial(scaler.save, out / "scaler.json"),
     )
     rows = pd.DataFrame([row for path in paths for row in json.loads(path.read_text())])
     rows = calibrate(rows)
@@ -169,7 +169,7 @@ def _source_hash(config: SearchConfig) -> str | None:
     if not isinstance(config.problem, TableSettings):
         return None
     source = config.problem.source
-    if Path(source).suffix in (".parquet", ".csv"):
+    if is_file(source):
         return sha256(source)
     from cmslabs.data.catalog import load_card
 

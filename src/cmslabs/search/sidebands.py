@@ -49,7 +49,7 @@ class Cwola(_Sidebands):
     """The sidebands as they are (CWoLa hunting, arXiv:1902.02634).
 
     It rests on features that do not know the mass: one that drifts with it tells the regions apart without any signal.
-    Both sidebands weigh the same, so that a drift that is straight in the mass cancels in the mean.
+    Both sidebands weigh the same, so that a drift that is straight in the mass nearly cancels in the mean.
 
     Parameters
     ----------

@@ -72,6 +72,11 @@ class TableProblem:
                 f"background, signal and simulation must be different processes, not {', '.join(wanted)}.",
                 remedy='simulation: "distorted" bends background events that are used for nothing else.',
             )
+        there = int((self.table["process"] == self.background).sum())
+        if self.events is not None and self.events > there:
+            raise ConfigError(
+                f"{self.events} events of '{self.background}' are wanted, and the table has {there}.", where="events"
+            )
         if self.control_kept < SHARES[0] * (1 - 1e-9):
             raise ConfigError(
                 f"a table with {self.control_kept:g} of the control region's events is too small.",
@@ -131,6 +136,11 @@ class TableProblem:
         return events.assign(**moved)
 
 
+def is_file(source: str | os.PathLike) -> bool:
+    """Whether a source is a table's path, and not the name of a bundled sample."""
+    return Path(source).suffix.lower() in (".parquet", ".csv")
+
+
 def load_source(source: str | os.PathLike, columns: Sequence[str]) -> pd.DataFrame:
     """A bundled sample by its card's name, or a table by its path, with the features that searches use.
 
@@ -141,8 +151,7 @@ def load_source(source: str | os.PathLike, columns: Sequence[str]) -> pd.DataFra
     DataError, MissingBranchError
         If it cannot be read, or lacks a column.
     """
-    is_file = Path(source).suffix.lower() in (".parquet", ".csv")
-    table = read_table(source if is_file else dataset_path(os.fspath(source)))
+    table = read_table(source if is_file(source) else dataset_path(os.fspath(source)))
     if "mj_light" in columns and "mj_light" not in table:
         table = table.join(detector_features(table))
     for name in (*columns, "process"):
