@@ -8,8 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 from answers import AnswerTests
-from checking import points as checked
-from checking import run
+from checking import judge, run
 from right_answers_lab3 import RIGHT
 from submissions import LAB3, cell_named, points_of, read_lab
 from wrong_answers_lab3 import WRONG
@@ -36,9 +35,7 @@ def kernel() -> dict:
     return names
 
 
-def points(task: str, answer: str, names: dict | None = None) -> float:
-    """The points that the check of `task` gives to `answer`."""
-    return checked(LAB3, task, answer, names or kernel())
+points = judge(LAB3, kernel)
 
 
 def model(task: str) -> str:
