@@ -1,6 +1,6 @@
 """A class opens its boxes: the search of chapter 22 on boxes of every kind, and on empty ones.
 
-Writes ``src/cmslabs/data/results/boxes.json``.  It takes some twenty minutes on two cores, after
+Writes ``src/cmslabs/data/results/boxes.json``.  It takes some ten minutes on one core, after
 ``make_search_samples.py --only resonance``, whose background the boxes are made of.
 
 Example: python data_scripts/make_box_results.py --folder search-samples --workers 2

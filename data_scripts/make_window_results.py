@@ -1,6 +1,6 @@
 """CWoLa on pure background: scored in sample and out of it, with a generator cut that sculpts, and scanned.
 
-Writes ``src/cmslabs/data/results/windows.json``.  It takes some twenty minutes on one core, after
+Writes ``src/cmslabs/data/results/windows.json``.  It takes some ten minutes on one core, after
 ``make_search_samples.py --only resonance``.
 
 Example: python data_scripts/make_window_results.py --folder search-samples
