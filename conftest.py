@@ -1,4 +1,4 @@
-"""In continuous integration a test that skips is a test that is missing: only the listed ones may."""
+"""For tests and doctests alike: figures are closed, and in continuous integration only the listed tests may skip."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 import sys
 from importlib.util import find_spec
+
+import pytest
 
 #: Pattern of a test's name -> why it may skip where everything is installed.
 ALLOWED_SKIPS = {
@@ -21,6 +23,15 @@ if sys.platform == "win32" and find_spec("fastjet") is None:
     collect_ignore_glob += ["tests/cli/test_features_cli.py", "tests/cli/test_simulate_cli.py"]
 
 _unexpected: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """A figure that a test leaves open would warn in some later test, twenty figures on."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 def pytest_collection_modifyitems(items):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -29,11 +28,10 @@ def spectrum(edges=EDGES, counts=COUNTS) -> Spectrum:
 
 @pytest.fixture(autouse=True)
 def _strict():
-    """No warnings; figures are closed."""
+    """No warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-    plt.close("all")
 
 
 def points(ax):

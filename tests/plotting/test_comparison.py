@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import hist
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
@@ -22,11 +21,10 @@ MASS = {"data": "data", "simulation": True, "xlabel": "Mass", "unit": "GeV"}
 
 @pytest.fixture(autouse=True)
 def _strict():
-    """No warnings; figures are closed."""
+    """No warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-    plt.close("all")
 
 
 def spectra(shape="peak", seed=1) -> hist.Hist:

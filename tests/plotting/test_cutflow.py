@@ -6,7 +6,6 @@ import warnings
 from itertools import pairwise
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +23,6 @@ def _strict():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-    plt.close("all")
 
 
 @given(passed=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=40))

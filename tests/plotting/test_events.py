@@ -11,12 +11,6 @@ from cmslabs.errors import DataError, MissingBranchError
 from cmslabs.plotting.events import plot_event, plot_jet
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def event() -> ak.Array:
     return ak.Array([{"pt": 80.0, "eta": 0.5, "phi": 3.0}, {"pt": 20.0, "eta": -1.0, "phi": -2.0}])

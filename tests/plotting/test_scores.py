@@ -12,13 +12,6 @@ from cmslabs.errors import DataError
 from cmslabs.plotting.scores import plot_embedding, plot_pr, plot_roc, plot_scores, plot_sic
 from cmslabs.plotting.toplist import plot_top_events
 
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 GRID = np.linspace(0, 1, 50)
 ROC = {"good": SimpleNamespace(fpr=GRID, tpr=GRID**0.2), "weak": (GRID, GRID**0.8), "bad": (GRID, GRID**2)}
 SIC = {"good": SimpleNamespace(tpr=GRID[5:], sic=4 - 3 * GRID[5:]), "weak": (GRID, np.sqrt(GRID))}

@@ -20,12 +20,6 @@ from cmslabs.plotting.spectra import plot_fit, plot_spectrum
 MASS = {"simulation": True, "xlabel": "Dimuon mass", "unit": "GeV"}
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def points(ax) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """x, y and the length of the upper error bar of each set of points."""
     found = []

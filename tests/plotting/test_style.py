@@ -35,11 +35,8 @@ def lab(color: str, matrix) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def _clean_matplotlib():
-    import matplotlib.pyplot as plt
-
     with mpl.rc_context():
         yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("viewer", BLINDNESS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -26,11 +25,10 @@ SHOWN = {"simulation": True, "source": "toy"}
 
 @pytest.fixture(autouse=True)
 def _strict():
-    """No warnings; figures are closed."""
+    """No warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-    plt.close("all")
 
 
 def tails():
