@@ -65,6 +65,19 @@ def test_the_bundled_injections_go_to_five_in_s_over_sqrt_b():
     assert load_search("toy-nulls").seeds >= 200
 
 
+def test_the_nulls_of_the_jets_are_their_own_tries_and_nothing_else_differs():
+    jets, nulls = load_search("jets"), load_search("jets-nulls")
+    assert nulls.problem == jets.problem
+    assert (nulls.ratio, nulls.flow, nulls.trees, nulls.efficiency) == (
+        jets.ratio,
+        jets.flow,
+        jets.trees,
+        jets.efficiency,
+    )
+    assert nulls.injections == [0]
+    assert nulls.first_seed >= jets.first_seed + jets.seeds
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -21,7 +21,8 @@ def search(
         str,
         typer.Argument(
             metavar="CONFIG",
-            help="YAML file, or a bundled one: correlated, jets, jets-distorted, resonance, toy, toy-nulls.",
+            help="YAML file, or a bundled one: "
+            "correlated, jets, jets-distorted, jets-nulls, resonance, toy, toy-nulls.",
         ),
     ],
     out: Annotated[
