@@ -1,7 +1,7 @@
 """The stored scans of part V: one bundled search each, all of its trainings.
 
 Writes ``src/cmslabs/data/results/search-NAME.json``.  The toy takes five minutes on two cores, the jets and
-the toy's nulls some twenty each.
+the toy's nulls some twenty each, the jets' nulls thirty.
 
 Example: python data_scripts/make_search_results.py toy --workers 2 --folder search-samples
 """
