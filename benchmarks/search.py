@@ -1,7 +1,8 @@
 """How long a search takes: an ensemble of classifiers, a flow, a scan; and what a second worker gives.
 
 Times of ours are compared with scikit-learn used plainly in the same run: the same number of the same trees, with as
-many threads as it likes.
+many threads as it likes (so leave OMP_NUM_THREADS alone).  A second worker first imports what it needs: some 4 seconds,
+and 11 where Python may not keep its bytecode (PYTHONDONTWRITEBYTECODE).
 """
 
 from __future__ import annotations
